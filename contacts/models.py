@@ -1,0 +1,228 @@
+"""People, the lists they are in, and whether they may be written to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from contacts.signals import opted_out
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+class Category(models.Model):
+    """The marketers' word for a contact list."""
+
+    name = models.CharField(_("name"), max_length=120)
+    color = models.CharField(_("colour"), max_length=7, default="#25d366", help_text=_("For example #25d366."))
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, verbose_name=_("created by")
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("category")
+        verbose_name_plural = _("categories")
+        ordering = ("name", "id")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ContactQuerySet(models.QuerySet):
+    def reachable(self) -> ContactQuerySet:
+        """Those a marketing message may be sent to now."""
+        return self.filter(number__isnull=False, opted_out_at__isnull=True, invalid_at__isnull=True)
+
+    def opt_out(
+        self, source: str, evidence: str = "", actor: User | None = None, callback_id: int | None = None
+    ) -> int:
+        """Record that these people want nothing more, with the proof; answers how many were new."""
+        with transaction.atomic():
+            ids = list(
+                self.filter(opted_out_at__isnull=True).order_by("id").select_for_update().values_list("id", flat=True)
+            )
+            now = timezone.now()
+            Contact.objects.filter(id__in=ids).update(opted_out_at=now, opt_out_source=source, updated_at=now)
+            self._journal(ids, ConsentEvent.Kind.OPT_OUT, source, evidence, actor, callback_id)
+            if ids:
+                opted_out.send(sender=Contact, contact_ids=ids)
+        return len(ids)
+
+    def opt_in(self, source: str, evidence: str = "", actor: User | None = None, callback_id: int | None = None) -> int:
+        """Undo an opt-out, with the proof; answers how many it changed."""
+        with transaction.atomic():
+            ids = list(
+                self.filter(opted_out_at__isnull=False).order_by("id").select_for_update().values_list("id", flat=True)
+            )
+            Contact.objects.filter(id__in=ids).update(opted_out_at=None, opt_out_source="", updated_at=timezone.now())
+            self._journal(ids, ConsentEvent.Kind.OPT_IN, source, evidence, actor, callback_id)
+        return len(ids)
+
+    def mark_invalid(self, code: str) -> int:
+        """The provider says that these numbers cannot be reached on WhatsApp."""
+        now = timezone.now()
+        return self.filter(invalid_at__isnull=True).update(invalid_at=now, invalid_code=code, updated_at=now)
+
+    @staticmethod
+    def _journal(
+        ids: Iterable[int], kind: str, source: str, evidence: str, actor: User | None, callback_id: int | None
+    ) -> None:
+        ConsentEvent.objects.bulk_create(
+            ConsentEvent(
+                contact_id=pk, kind=kind, source=source, evidence=evidence[:500], actor=actor, callback_id=callback_id
+            )
+            for pk in ids
+        )
+
+
+class Contact(models.Model):
+    """A person: an E.164 number, or a WhatsApp user id of somebody who hides theirs."""
+
+    number = models.CharField(
+        _("phone number"), max_length=16, null=True, blank=True, unique=True, help_text=_("E.164: +33612345678")
+    )
+    country_code = models.CharField(_("country calling code"), max_length=4, blank=True, editable=False)
+    whatsapp_user_id = models.CharField(
+        _("WhatsApp user id"), max_length=160, null=True, blank=True, unique=True, editable=False
+    )
+    # The id that WhatsApp uses for this number when it differs (Brazil, Mexico, Argentina): digits.
+    whatsapp_number = models.CharField(_("WhatsApp number"), max_length=16, blank=True, editable=False)
+    first_name = models.CharField(_("first name"), max_length=120, blank=True)
+    last_name = models.CharField(_("last name"), max_length=120, blank=True)
+    attributes = models.JSONField(
+        _("attributes"), default=dict, blank=True, help_text=_("Further columns, usable as variables in messages.")
+    )
+    categories = models.ManyToManyField(Category, related_name="contacts", blank=True, verbose_name=_("categories"))
+
+    opted_out_at = models.DateTimeField(_("opted out"), null=True, blank=True, editable=False)
+    opt_out_source = models.CharField(_("opt-out source"), max_length=40, blank=True, editable=False)
+    invalid_at = models.DateTimeField(_("not on WhatsApp since"), null=True, blank=True, editable=False)
+    invalid_code = models.CharField(_("reason"), max_length=20, blank=True, editable=False)
+    last_inbound_at = models.DateTimeField(_("last wrote"), null=True, blank=True, editable=False)
+
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, verbose_name=_("created by")
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    objects = ContactQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("contact")
+        verbose_name_plural = _("contacts")
+        ordering = ("-id",)
+        constraints = [
+            models.CheckConstraint(
+                name="contact_is_somebody", condition=Q(number__isnull=False) | Q(whatsapp_user_id__isnull=False)
+            ),
+            models.CheckConstraint(
+                name="contact_number_is_e164",
+                condition=Q(number__isnull=True) | Q(number__regex=r"^\+[1-9][0-9]{6,14}$"),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["whatsapp_number"], name="contact_whatsapp_number", condition=~Q(whatsapp_number="")),
+        ]
+
+    def __str__(self) -> str:
+        name = f"{self.first_name} {self.last_name}".strip()
+        address = self.number or self.whatsapp_user_id or ""
+        return f"{name} ({address})" if name else address
+
+    @property
+    def phone_number(self) -> str:
+        """The national part: the number without its calling code."""
+        return (self.number or "").removeprefix(self.country_code)
+
+
+class ConsentEvent(models.Model):
+    """The proof of an opt-out or its undoing. Only added to."""
+
+    class Kind(models.TextChoices):
+        OPT_OUT = "out", _("opt-out")
+        OPT_IN = "in", _("opt-in")
+
+    contact = models.ForeignKey(Contact, models.CASCADE, related_name="consents", verbose_name=_("contact"))
+    kind = models.CharField(_("kind"), max_length=3, choices=Kind.choices)
+    source = models.CharField(_("source"), max_length=40)
+    evidence = models.CharField(_("evidence"), max_length=500, blank=True)
+    callback_id = models.BigIntegerField(_("callback"), null=True, blank=True)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, verbose_name=_("by"))
+    at = models.DateTimeField(_("when"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("consent event")
+        verbose_name_plural = _("consent events")
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} · {self.source}"
+
+
+class Import(models.Model):
+    """One contacts file and what became of its rows. The file is kept here: web and worker may be two machines."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        RUNNING = "running", _("running")
+        FINISHED = "finished", _("finished")
+        FAILED = "failed", _("failed")
+
+    filename = models.CharField(_("file"), max_length=255)
+    content = models.BinaryField(_("content"), null=True)
+    region = models.CharField(_("default country"), max_length=2)
+    category = models.ForeignKey(Category, models.SET_NULL, null=True, blank=True, verbose_name=_("add to category"))
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
+    problem = models.TextField(_("problem"), blank=True)
+    layout: models.JSONField[Any, Any] = models.JSONField(_("layout"), default=dict, blank=True)
+    rows = models.IntegerField(_("rows read"), default=0)
+    size = models.BigIntegerField(_("bytes"), default=0)
+    position = models.BigIntegerField(_("bytes read"), default=0)
+    created = models.IntegerField(_("created"), default=0)
+    updated = models.IntegerField(_("updated"), default=0)
+    unchanged = models.IntegerField(_("unchanged"), default=0)
+    rejected = models.IntegerField(_("rejected"), default=0)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, verbose_name=_("imported by")
+    )
+    created_at = models.DateTimeField(_("asked"), default=timezone.now, editable=False)
+    started_at = models.DateTimeField(_("started"), null=True, editable=False)
+    heartbeat_at = models.DateTimeField(_("last progress"), null=True, editable=False)
+    finished_at = models.DateTimeField(_("finished"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return self.filename
+
+
+class RejectedRow(models.Model):
+    """A row of a file that became no contact, with the line it stands on and the reason."""
+
+    source = models.ForeignKey(Import, models.CASCADE, related_name="rejected_rows", verbose_name=_("import"))
+    line = models.IntegerField(_("line"))
+    raw = models.TextField(_("row"))
+    reason = models.CharField(_("reason"), max_length=40)
+    detail = models.CharField(_("detail"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("rejected row")
+        verbose_name_plural = _("rejected rows")
+        ordering = ("source", "line")
+        indexes = [models.Index(fields=["source", "line"], name="rejected_by_line")]
+
+    def __str__(self) -> str:
+        return f"{self.line}: {self.reason}"

@@ -1,0 +1,1 @@
+"""What start-up checks say about the provider's settings."""

@@ -1,0 +1,48 @@
+"""The sender of the `.env` file, and how one is found."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.conf import settings
+
+from gupshup.models import Sender, new_secret
+
+
+def keep_environment_sender(**_: Any) -> Sender | None:
+    """Create or refresh the sender that the environment names; its settings win at each start.
+
+    Answers None when the environment names none. Pace, ceiling and breaker stay as they are in the row.
+    """
+    if not settings.GUPSHUP_FROM_ENVIRONMENT:
+        return None
+    given = {
+        "phone_number": re.sub(r"\D", "", settings.GUPSHUP_PHONE_NUMBER),
+        "api_url": settings.GUPSHUP_API_URL.rstrip("/"),
+        "api_key": settings.GUPSHUP_API_KEY,
+        "app_id": settings.GUPSHUP_APP_ID,
+        "customer_id": settings.GUPSHUP_CUSTOMER_ID,
+        "from_environment": True,
+    }
+    if settings.GUPSHUP_WEBHOOK_SECRET:
+        given["webhook_secret"] = settings.GUPSHUP_WEBHOOK_SECRET
+    sender, created = Sender.objects.get_or_create(
+        app_name=settings.GUPSHUP_APP_NAME, defaults={"name": settings.GUPSHUP_APP_NAME, **given}
+    )
+    changed = {name: value for name, value in given.items() if getattr(sender, name) != value}
+    if not sender.webhook_secret:
+        changed["webhook_secret"] = new_secret()
+    if not created and changed:
+        for name, value in changed.items():
+            setattr(sender, name, value)
+        sender.save(update_fields=list(changed))
+    return sender
+
+
+def default_sender() -> Sender:
+    """The sender of the environment, else the oldest. Raises Sender.DoesNotExist when there is none."""
+    found = Sender.objects.order_by("-from_environment", "id").first()
+    if found is None:
+        raise Sender.DoesNotExist("no sender is configured")
+    return found

@@ -1,0 +1,222 @@
+"""All settings, from the environment, then `.env`, then (without DATABASE_URL) the embedded default's `.data/env`.
+
+Importing this module starts nothing and writes nothing. Secrets have no default: what is missing is reported by
+the system checks, with a hint. `WHATSAPP_CAMPAIGNS_LOCAL=1` (set by bin/demo and bin/test) leaves `.env` unread.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import environ
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.utils.translation import gettext_lazy as _
+
+from whatsapp_campaigns.theme import UNFOLD as UNFOLD
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+LOCAL = env.bool("WHATSAPP_CAMPAIGNS_LOCAL", default=False)
+if not LOCAL:
+    environ.Env.read_env(BASE_DIR / ".env")
+if not env.str("DATABASE_URL", default=""):
+    environ.Env.read_env(BASE_DIR / ".data" / "env", overwrite=True)
+    LOCAL = LOCAL or (BASE_DIR / ".data" / "env").exists()
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if LOCAL else [])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+
+# -- the provider; requirement 1.1. `gupshup.checks` says what is missing.
+GUPSHUP_API_KEY = env.str("GUPSHUP_API_KEY", default="")
+GUPSHUP_APP_NAME = env.str("GUPSHUP_APP_NAME", default="")
+GUPSHUP_PHONE_NUMBER = env.str("GUPSHUP_PHONE_NUMBER", default="")
+GUPSHUP_API_URL = env.str("GUPSHUP_API_URL", default="https://api.gupshup.io/wa/api/v1")
+GUPSHUP_CUSTOMER_ID = env.str("GUPSHUP_CUSTOMER_ID", default="")
+GUPSHUP_APP_ID = env.str("GUPSHUP_APP_ID", default="")
+GUPSHUP_WEBHOOK_SECRET = env.str("GUPSHUP_WEBHOOK_SECRET", default="")
+GUPSHUP_ALLOWED_ADDRESSES = env.list("GUPSHUP_ALLOWED_ADDRESSES", default=[])
+# Keys of Sender rows are encrypted with this; the first encrypts, all decrypt (rotation).
+FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=[])
+DEFAULT_COUNTRY = env.str("DEFAULT_COUNTRY", default="FR")  # ISO 3166 region for numbers written without a country
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "axes",
+    "csp",
+    "accounts",
+    "contacts",
+    "gupshup",
+    "campaigns",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "whatsapp_campaigns.urls"
+WSGI_APPLICATION = "whatsapp_campaigns.wsgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# -- PostgreSQL only; a pool, because the workers are threads.
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db_url("DATABASE_URL", default="postgresql://localhost/whatsapp_campaigns"),
+}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"].setdefault("OPTIONS", {})
+DATABASES["default"]["OPTIONS"]["pool"] = {
+    "min_size": 1,
+    "max_size": env.int("DATABASE_POOL_SIZE", default=20),
+    "timeout": 20,
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_ENABLED = env.bool("AXES_ENABLED", default=True)
+LOGIN_URL = "admin:login"
+
+# -- languages: French first.
+LANGUAGE_CODE = "fr"
+LANGUAGES = [("fr", _("French")), ("en", _("English"))]
+TIME_ZONE = env.str("TIME_ZONE", default="Europe/Paris")
+USE_I18N = True
+USE_TZ = True
+LOCALE_PATHS = [BASE_DIR / "whatsapp_campaigns" / "locale"]
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / ".data" / "static" if LOCAL else BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = LOCAL or DEBUG
+
+# -- Celery: the broker is a doorbell (docs/architecture.md). No state, no results, no countdowns.
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="redis://127.0.0.1:6379/0")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=8)
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ETA_TASK_LIMIT = 100
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 35
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"socket_timeout": 5, "socket_connect_timeout": 2, "health_check_interval": 10, "visibility_timeout": 3600}
+    if CELERY_BROKER_URL.startswith(("redis", "valkey"))
+    else {"confirm_publish": True}
+)
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+
+REST_FRAMEWORK = {
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+
+# -- HTTPS and headers. HTTPS=0 only for a local trial.
+HTTPS = env.bool("HTTPS", default=not LOCAL)
+SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # an import of 300 000 contacts is about 20 MB
+# The admin theme's Alpine needs 'unsafe-eval', its charts inline styles; inline scripts stay forbidden.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, UNSAFE_EVAL],
+        "style-src": [SELF, UNSAFE_INLINE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+    }
+}
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "stream": sys.stderr}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"django": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
+}
+
+# Values that are known to be given in the environment: `.env` wins for the sender it names (design: Start-up).
+GUPSHUP_FROM_ENVIRONMENT = bool(GUPSHUP_API_KEY and GUPSHUP_APP_NAME and GUPSHUP_PHONE_NUMBER)
+OLD_META_VARIABLES = [
+    name
+    for name in (
+        "WHATSAPP_PHONE_NUMBER_ID",
+        "WHATSAPP_ACCESS_TOKEN",
+        "WHATSAPP_WEBHOOK_VERIFY_TOKEN",
+        "WHATSAPP_API_VERSION",
+    )
+    if os.environ.get(name)
+]
