@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.db import models
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -19,7 +20,34 @@ class Role(models.TextChoices):
     ADMIN = "admin", _("Admin")
 
 
-class UserManager(BaseUserManager):
+class LastSuperAdminError(ValidationError):
+    """Nobody would be left who may give rights."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("This is the last active super-admin: nobody could give rights any more. Name another one first."),
+            code="last_super_admin",
+        )
+
+
+class UserQuerySet(models.QuerySet):
+    def ruling(self) -> UserQuerySet:
+        """Those who may give rights."""
+        return self.filter(role=Role.SUPER_ADMIN, is_active=True)
+
+    def may_leave(self, leaving: Collection[int]) -> None:
+        """Raises LastSuperAdminError when these are the last who rule. Locks them, so that two cannot leave at once."""
+        ruling = set(self.ruling().order_by("pk").select_for_update().values_list("pk", flat=True))
+        if ruling and ruling <= set(leaving):
+            raise LastSuperAdminError
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        with transaction.atomic():
+            User.objects.may_leave(list(self.values_list("pk", flat=True)))
+            return super().delete()
+
+
+class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         """Raises ValueError without an e-mail address."""
         if not email:
@@ -56,6 +84,28 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.email
+
+    def clean(self) -> None:
+        super().clean()
+        self.email = self.email.lower()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Raises LastSuperAdminError rather than leave nobody who may give rights."""
+        fields = kwargs.get("update_fields")
+        with transaction.atomic():
+            if self.pk and not self.rules and (fields is None or {"role", "is_active"} & set(fields)):
+                User.objects.may_leave([self.pk])
+            super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        with transaction.atomic():
+            User.objects.may_leave([self.pk])
+            return super().delete(*args, **kwargs)
+
+    @property
+    def rules(self) -> bool:
+        """May give rights to others, now."""
+        return self.is_super_admin and self.is_active
 
     @property
     def is_super_admin(self) -> bool:

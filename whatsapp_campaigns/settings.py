@@ -46,6 +46,7 @@ FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=[])
 DEFAULT_COUNTRY = env.str("DEFAULT_COUNTRY", default="FR")  # ISO 3166 region for numbers written without a country
 
 INSTALLED_APPS = [
+    "whatsapp_campaigns",
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
@@ -71,6 +72,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "csp.middleware.CSPMiddleware",  # outermost: error pages carry the header too
+    "whatsapp_campaigns.health.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -80,7 +83,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "accounts.sessions.SessionLimits",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -129,11 +132,20 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_ENABLED = env.bool("AXES_ENABLED", default=True)
+AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_FORM_FIELD = "username"  # what Django's authenticate() is called with
+AXES_CLIENT_IP_CALLABLE = "accounts.clients.address"
+AXES_LOCKOUT_CALLABLE = "whatsapp_campaigns.errors.locked_out"
 LOGIN_URL = "admin:login"
+SESSION_COOKIE_AGE = 12 * 3600  # a login lasts a working day at most,
+SESSION_IDLE_SECONDS = 2 * 3600  # and less when nobody clicks (accounts.sessions)
 
 # -- languages: French first.
-LANGUAGE_CODE = "fr"
+LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="fr")  # of the command line, and of a browser that asks for neither
 LANGUAGES = [("fr", _("French")), ("en", _("English"))]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 TIME_ZONE = env.str("TIME_ZONE", default="Europe/Paris")
 USE_I18N = True
 USE_TZ = True
@@ -166,6 +178,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+CELERY_BEAT_SCHEDULE = {
+    "ingest": {"task": "campaigns.ingest_task", "schedule": 1.0},
+    "sweep": {"task": "campaigns.sweep_task", "schedule": 5.0},
+    "self-check": {"task": "campaigns.self_check_task", "schedule": 300.0},
+}
 
 REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -177,10 +194,16 @@ HTTPS = env.bool("HTTPS", default=not LOCAL)
 SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
+LANGUAGE_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "whatsapp_campaigns.errors.csrf_failure"
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)  # the proxy sets X-Forwarded-Proto and appends to -For
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # an import of 300 000 contacts is about 20 MB
 # The admin theme's Alpine needs 'unsafe-eval', its charts inline styles; inline scripts stay forbidden.
@@ -220,3 +243,8 @@ OLD_META_VARIABLES = [
     )
     if os.environ.get(name)
 ]
+
+# -- the sending engine (campaigns.sending). The deadline is longer than a call can take (30 s and connecting).
+SENDING_THREADS = env.int("SENDING_THREADS", default=32)
+SENDING_LEASE_SECONDS = env.float("SENDING_LEASE_SECONDS", default=60)
+SENDING_DEADLINE_SECONDS = env.float("SENDING_DEADLINE_SECONDS", default=90)

@@ -1,0 +1,55 @@
+"""The admin's forms about users: the login by e-mail, a new user, a change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+from unfold.forms import AuthenticationForm, UserChangeForm, UserCreationForm
+
+from accounts.models import User
+
+WRONG_LOGIN = _("This e-mail address and this password do not match. Mind capital letters in the password.")
+
+
+class LoginForm(AuthenticationForm):
+    """The same sentence for a wrong address, a wrong password and a deactivated user."""
+
+    error_messages = {"invalid_login": WRONG_LOGIN, "inactive": WRONG_LOGIN}
+
+    def __init__(self, request: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        username = self.fields["username"]
+        username.label = _("E-mail")
+        username.widget.input_type = "email"
+        username.widget.attrs.update({"autocomplete": "username", "spellcheck": "false"})
+
+    def clean_username(self) -> str:
+        return self.cleaned_data["username"].strip().lower()
+
+
+class NewUserForm(UserCreationForm):
+    usable_password = None  # everybody logs in with a password
+
+    class Meta:
+        model = User
+        fields = ("email", "first_name", "last_name", "role")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password1"].required = self.fields["password2"].required = True
+
+
+class EditUserForm(UserChangeForm):
+    class Meta:
+        model = User
+        fields = ("email", "first_name", "last_name", "role", "is_active")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        changed = User(role=cleaned.get("role", ""), is_active=bool(cleaned.get("is_active")))
+        if not changed.rules:
+            with transaction.atomic():
+                User.objects.may_leave([self.instance.pk])
+        return cleaned
