@@ -1,0 +1,1 @@
+"""Gupshup, and nothing of ours: no Django, no database; credentials come as arguments."""
