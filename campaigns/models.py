@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campaigns.status import AttemptState, CampaignStatus, Kind, Reason, Status
 from contacts.models import Category, Contact
+from gupshup.api import templates
 from gupshup.models import Callback, Sender, Template
 
 if TYPE_CHECKING:
@@ -243,6 +244,16 @@ class Message(models.Model):
     def row(self) -> MessageQuerySet:
         return Message.objects.filter(pk=self.pk)
 
+    @property
+    def expired(self) -> bool:
+        """A Message 2 whose customer service window has closed."""
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def text(self) -> str:
+        """What the person reads: Message 2 as frozen, Message 1 as the template with its variables."""
+        return self.content or templates.render(self.campaign.message_1, self.params)
+
 
 class Attempt(models.Model):
     """One call to the provider, written before it is made. The two partial unique indexes carry the promise."""
@@ -268,6 +279,8 @@ class Attempt(models.Model):
     error_message = models.CharField(_("error"), max_length=300, blank=True, default="", db_default="")
     provider_id = models.CharField(_("provider's id"), max_length=128, null=True)  # messageId = gsId
     whatsapp_id = models.CharField(_("WhatsApp-side id"), max_length=160, null=True)
+    # News about a call that no longer speaks for its message (refused, superseded): kept and shown.
+    late_news = models.CharField(_("later news"), max_length=20, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("attempt")

@@ -1,1 +1,31 @@
-"""What this app does when another announces something."""
+"""What this app does when something is announced: nudges for the workers, and consequences of opt-outs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from campaigns import doorbell, optouts, signals, tasks
+from contacts.signals import opted_out
+from gupshup.signals import callback_kept
+
+
+@receiver(opted_out)
+def end_what_waits(contact_ids: list[int], **_: Any) -> None:
+    optouts.cancel_waiting(contact_ids)
+
+
+@receiver(callback_kept)
+def ring_ingest(**_: Any) -> None:
+    doorbell.ring(tasks.ingest_task)
+
+
+@receiver(signals.launched)
+def ring_preparation(campaign_id: int, **_: Any) -> None:
+    doorbell.ring(tasks.prepare_campaign_task, campaign_id)
+
+
+@receiver(signals.work_waits)
+def ring_drain(sender_id: int, **_: Any) -> None:
+    doorbell.ring(tasks.drain_sender_task, sender_id)

@@ -179,9 +179,9 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_BEAT_SCHEDULE = {
-    "ingest": {"task": "campaigns.ingest_task", "schedule": 1.0},
-    "sweep": {"task": "campaigns.sweep_task", "schedule": 5.0},
-    "self-check": {"task": "campaigns.self_check_task", "schedule": 300.0},
+    "ingest": {"task": "campaigns.ingest_task", "schedule": 1.0, "options": {"expires": 5}},
+    "sweep": {"task": "campaigns.sweep_task", "schedule": 5.0, "options": {"expires": 10}},
+    "self-check": {"task": "campaigns.self_check_task", "schedule": 300.0, "options": {"expires": 300}},
 }
 
 REST_FRAMEWORK = {

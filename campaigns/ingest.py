@@ -1,0 +1,136 @@
+"""The inbox onto the rows: batches under SKIP LOCKED, each applied and marked in one transaction, so that each callback
+counts exactly once. One that fails alone is set aside with its error and holds up nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from time import monotonic
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.utils import timezone
+
+from campaigns import optouts, replies, sql, statuses
+from gupshup import news
+from gupshup.api.events import AccountNews, Consent, Event, Inbound, StatusReport, TemplateNews, parse
+from gupshup.models import Callback
+
+log = logging.getLogger("campaigns.ingest")
+
+BATCH = 500
+# How long a report about a message that we do not know is kept warm: its pair of ids may still pass.
+PATIENCE = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
+
+Read = list[tuple[Callback, list[Event]]]
+
+
+def run(seconds: float = 20) -> int:
+    """Apply what is due, at most for `seconds`; answers how many callbacks."""
+    until, done = monotonic() + seconds, 0
+    while monotonic() < until:
+        count = _batch()
+        done += count
+        if count < BATCH:
+            break
+    return done
+
+
+def _batch() -> int:
+    with transaction.atomic(durable=True):
+        callbacks = list(
+            Callback.objects.due(timezone.now())
+            .order_by("due_at", "id")
+            .select_for_update(skip_locked=True)[:BATCH]
+        )
+        if not callbacks:
+            return 0
+        read: Read = [(callback, parse(bytes(callback.raw or b""), callback.content_type)) for callback in callbacks]
+        try:
+            with transaction.atomic():
+                unknown = _apply(read)
+            failed: dict[int, str] = {}
+        except (OperationalError, InterfaceError):
+            raise  # the database's trouble is nobody's fault here: the batch stays due
+        except Exception:
+            log.exception("a batch failed; reading it one by one")
+            unknown, failed = _one_by_one(read)
+        _mark(callbacks, unknown, failed)
+    return len(callbacks)
+
+
+def _apply(read: Read) -> set[int]:
+    """Apply every event; answers the ids of callbacks that speak of messages unknown to us."""
+    reports: dict[int, list[tuple[int, statuses.Heard]]] = defaultdict(list)
+    others: list[tuple[Callback, Event]] = []
+    for callback, events in read:
+        for event in events:
+            if isinstance(event, StatusReport):
+                reports[callback.sender_id].append((callback.pk, statuses.Heard(event, callback.received_at)))
+            else:
+                others.append((callback, event))
+    unknown: set[int] = set()
+    for sender_id, group in sorted(reports.items()):
+        missing = {id(heard) for heard in statuses.apply(sender_id, [heard for _, heard in group])}
+        unknown |= {pk for pk, heard in group if id(heard) in missing}
+    for callback, event in others:
+        _apply_one(callback, event)
+    return unknown
+
+
+def _apply_one(callback: Callback, event: Event) -> None:
+    match event:
+        case Inbound():
+            replies.handle(callback, event)
+        case Consent():
+            optouts.follow_event(callback, event)
+        case TemplateNews() | AccountNews():
+            news.follow(callback.sender_id, event)
+
+
+def _one_by_one(read: Read) -> tuple[set[int], dict[int, str]]:
+    """Each event in a savepoint of its own: a culprit is set aside, its neighbours in the same body count."""
+    unknown: set[int] = set()
+    failed: dict[int, str] = {}
+    for callback, events in read:
+        for event in events:
+            try:
+                with transaction.atomic():
+                    unknown |= _apply([(callback, [event])])
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception as error:
+                log.exception("callback %s set aside", callback.pk)
+                failed[callback.pk] = f"{type(error).__name__}: {error}".replace("\0", "")[:1000]
+    return unknown, failed
+
+
+def _mark(callbacks: Sequence[Callback], unknown: set[int], failed: dict[int, str]) -> None:
+    now = timezone.now()
+    for callback in callbacks:
+        callback.handled_at = now
+        callback.due_at, callback.error = None, ""
+        if callback.pk in failed:
+            callback.state, callback.error = Callback.State.FAILED, failed[callback.pk]
+        elif callback.pk not in unknown:
+            callback.state = Callback.State.DONE
+        elif callback.tries < len(PATIENCE):
+            callback.state, callback.due_at = Callback.State.WAITING, now + PATIENCE[callback.tries]
+        else:
+            callback.state = Callback.State.FOREIGN
+    sql.run(
+        """UPDATE gupshup_callback c
+              SET state = t.state, due_at = t.due_at, error = t.error, tries = c.tries + 1, handled_at = %(now)s
+             FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(dues)s::timestamptz[], %(errors)s::text[])
+                  AS t (id, state, due_at, error)
+            WHERE c.id = t.id""",
+        {
+            "now": now,
+            "ids": [callback.pk for callback in callbacks],
+            "states": [str(callback.state) for callback in callbacks],
+            "dues": [callback.due_at for callback in callbacks],
+            "errors": [callback.error for callback in callbacks],
+        },
+    )

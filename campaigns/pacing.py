@@ -1,0 +1,94 @@
+"""How many messages may leave now, over all workers and machines: a GCRA in the sender's row.
+
+The limit is on arrivals: at most `rate_limit` in any `rate_window` seconds. A slot and its arrival may differ by up to
+`slack`, so the interval between slots is (window + slack) / limit, and a slot missed by more than `slack` is given up.
+Time is the database's (`clock_timestamp()`); a limiter that cannot be reached grants nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import monotonic
+
+from campaigns import sql
+
+HORIZON = 0.02  # seconds: slots are taken when due, not ahead, so that a kill wastes and risks little
+MAX_WAIT = 1.0  # seconds: look again at least this often (the limit may be raised, the breaker closed)
+
+SLACK = "GREATEST(0.04, LEAST(2.0, rate_window / 30))"
+INTERVAL = f"((rate_window + {SLACK}) / rate_limit * pace_factor)"
+
+
+def slack(window: float) -> float:
+    """Seconds by which a message may miss its slot."""
+    return max(0.04, min(2.0, window / 30))
+
+
+def interval(limit: int, window: float, factor: float = 1.0) -> float:
+    """Seconds between slots, such that no window holds more than `limit` arrivals."""
+    return (window + slack(window)) / limit * factor
+
+
+@dataclass(frozen=True)
+class Slots:
+    """`count` slots, the i-th at `first + i * interval` on this process's monotonic clock.
+
+    `first` is never before the true slot; `earliest` never after it: between them lies the database's answer.
+    """
+
+    count: int
+    first: float = 0.0
+    earliest: float = 0.0
+    interval: float = 0.0
+    slack: float = 0.0
+    wait: float = 0.0  # without slots: seconds until asking again is worth it
+
+    def opens(self, i: int) -> float:
+        return self.first + i * self.interval
+
+    def closes(self, i: int) -> float:
+        return self.earliest + i * self.interval + self.slack
+
+
+def take(sender_id: int, wanted: int) -> Slots:
+    """Reserve up to `wanted` slots that are due now. None when the breaker is not closed."""
+    before = monotonic()
+    found = sql.row(
+        f"""
+        WITH pace AS (SELECT id, {INTERVAL} AS step, {SLACK} AS slack FROM gupshup_sender WHERE id = %(sender)s)
+        UPDATE gupshup_sender s
+           SET tat = GREATEST(s.tat, clock_timestamp())
+                     + make_interval(secs => pace.step * LEAST(%(wanted)s, 1 + floor(%(horizon)s / pace.step)))
+          FROM pace
+         WHERE s.id = pace.id AND s.breaker = 'closed'
+           AND s.tat <= clock_timestamp() + make_interval(secs => %(horizon)s)
+        RETURNING LEAST(%(wanted)s, 1 + floor(%(horizon)s / pace.step))::int, pace.step, pace.slack,
+                  EXTRACT(EPOCH FROM s.tat - clock_timestamp())""",
+        {"sender": sender_id, "wanted": wanted, "horizon": HORIZON},
+    )
+    after = monotonic()
+    if found is None:
+        return Slots(0, wait=_wait(sender_id))
+    count, step, grace, end = found[0], float(found[1]), float(found[2]), float(found[3])
+    offset = end - count * step  # the first slot, seconds from the database's now
+    return Slots(count, after + offset, before + offset, step, grace)
+
+
+def _wait(sender_id: int) -> float:
+    found = sql.row(
+        "SELECT EXTRACT(EPOCH FROM tat - clock_timestamp()), breaker FROM gupshup_sender WHERE id = %(sender)s",
+        {"sender": sender_id},
+    )
+    if found is None or found[1] != "closed":
+        return MAX_WAIT
+    return min(MAX_WAIT, max(0.001, float(found[0]) - HORIZON))
+
+
+def push_back(sender_id: int, seconds: float | None) -> None:
+    """The provider asks to slow down: no slot before `seconds` from now (one window when it named none)."""
+    sql.run(
+        """UPDATE gupshup_sender
+              SET tat = GREATEST(tat, clock_timestamp() + make_interval(secs => COALESCE(%(seconds)s, rate_window)))
+            WHERE id = %(sender)s""",
+        {"sender": sender_id, "seconds": seconds},
+    )

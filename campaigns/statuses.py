@@ -1,0 +1,294 @@
+"""Delivery reports onto messages, set-wise: any order, any repetition of reports gives the same rows.
+
+A report finds its call by the provider's id, then by the WhatsApp-side id. One that names neither of ours adopts the
+open call to its destination: that settles uncertain calls, and reports that overtake their call's answer.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from campaigns import outcomes, sql
+from campaigns.models import Attempt, Message
+from campaigns.status import NEWS, AttemptState, Status
+from gupshup.api.errors import Action, lookup
+from gupshup.api.events import StatusReport
+
+SKEW = timedelta(minutes=10)  # between the provider's clock and ours (reliability: reconciliation)
+LIVE = (AttemptState.INTENT, AttemptState.ACCEPTED, AttemptState.UNCERTAIN)
+
+
+@dataclass
+class Call:
+    """What the application of reports needs of an attempt."""
+
+    id: int
+    message_id: int
+    campaign_id: int
+    state: str
+    provider_id: str | None
+    whatsapp_id: str | None
+    destination: str
+    started_at: datetime
+    deadline: datetime
+
+
+@dataclass
+class News:
+    """All that one batch says of one message."""
+
+    message_id: int
+    rank: Status = Status.SUBMITTED
+    times: dict[Status, datetime] = field(default_factory=dict)
+    code: str = ""
+    reason: str = ""
+
+    def add(self, status: Status, at: datetime, report: StatusReport) -> None:
+        self.rank = max(self.rank, status)
+        self.times[status] = min(self.times.get(status, at), at)
+        if status is Status.FAILED and not self.code:
+            self.code, self.reason = (report.code or "")[:32], (report.reason or "")[:300]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A report and when it reached us."""
+
+    report: StatusReport
+    received_at: datetime
+
+    @property
+    def at(self) -> datetime:
+        return self.report.at or self.received_at
+
+
+def apply(sender_id: int, heard: Sequence[Heard]) -> list[Heard]:
+    """Apply reports in the caller's transaction; answers those about no call that we know of."""
+    heard = [one for one in heard if one.report.word in NEWS]
+    owners = _owners(sender_id, heard)
+    owners |= _adopted(sender_id, [one for one in heard if id(one) not in owners])
+    told: dict[int, News] = {}
+    late: list[tuple[Call, Heard]] = []
+    for one in heard:
+        if (call := owners.get(id(one))) is None:
+            continue
+        status = NEWS[one.report.word]
+        if call.state in LIVE:
+            told.setdefault(call.message_id, News(call.message_id)).add(status, one.at, one.report)
+        else:
+            late.append((call, one))
+    again = {news.message_id: news for news in told.values() if _is_retry(news)}
+    _learn_ids(owners, heard)
+    _advance([news for news in told.values() if news.message_id not in again])
+    _refuse(again.values())
+    _consequences(sender_id, [news for news in told.values() if news.rank is Status.FAILED], owners.values())
+    for call, one in late:
+        _late(call, one)
+    return [one for one in heard if id(one) not in owners]
+
+
+_CALL = """
+    SELECT a.id, a.message_id, m.campaign_id, a.state, a.provider_id, a.whatsapp_id, a.destination, a.started_at,
+           a.deadline
+      FROM campaigns_attempt a JOIN campaigns_message m ON m.id = a.message_id
+     WHERE a.sender_id = %(sender)s"""
+
+
+def _owners(sender_id: int, heard: Sequence[Heard]) -> dict[int, Call]:
+    """The calls that reports name by an id, keyed by `id(heard)`."""
+    found: dict[int, Call] = {}
+    for column, ids_of in (("provider_id", _message_ids), ("whatsapp_id", _whatsapp_ids)):
+        missing = [one for one in heard if id(one) not in found]
+        wanted = {value for one in missing for value in ids_of(one)}
+        if not wanted:
+            continue
+        calls: dict[str, list[Call]] = defaultdict(list)
+        statement = f"{_CALL} AND a.{column} = ANY(%(ids)s) ORDER BY m.id FOR UPDATE OF m"
+        for row in sql.rows(statement, {"sender": sender_id, "ids": list(wanted)}):
+            call = Call(*row)
+            calls[getattr(call, column)].append(call)
+        for one in missing:
+            for value in ids_of(one):
+                if value in calls:
+                    found[id(one)] = _best(calls[value], one)
+                    break
+    return found
+
+
+def _message_ids(one: Heard) -> tuple[str, ...]:
+    return one.report.message_ids
+
+
+def _whatsapp_ids(one: Heard) -> tuple[str, ...]:
+    return one.report.whatsapp_ids
+
+
+def _best(calls: list[Call], one: Heard) -> Call:
+    """Should the provider give one id to two calls: the one to this destination, then the newest."""
+    return max(calls, key=lambda call: (call.destination == one.report.destination, call.id))
+
+
+def _adopted(sender_id: int, strangers: Sequence[Heard]) -> dict[int, Call]:
+    """Give reports with unknown ids to the one open call to their destination at that time."""
+    named = [one for one in strangers if one.report.destination and (_message_ids(one) or _whatsapp_ids(one))]
+    if not named:
+        return {}
+    rows = sql.rows(
+        f"""{_CALL} AND a.destination = ANY(%(destinations)s) AND a.state IN ('intent', 'uncertain')
+             ORDER BY a.message_id, a.id FOR UPDATE OF m""",
+        {"sender": sender_id, "destinations": list({one.report.destination for one in named})},
+    )
+    calls = [Call(*row) for row in rows]
+    adopted: dict[int, Call] = {}
+    for one in named:
+        fits = [call for call in calls if call.destination == one.report.destination and _fits(call, one)]
+        if fits:
+            call = max(fits, key=lambda call: call.started_at)
+            if call.state == AttemptState.ACCEPTED or adopt(call, _message_ids(one)[:1], _whatsapp_ids(one)[:1]):
+                adopted[id(one)] = call
+    return adopted
+
+
+def _fits(call: Call, one: Heard) -> bool:
+    ids = _message_ids(one)
+    if call.provider_id is not None and ids and call.provider_id not in ids:
+        return False  # taken by another id in this very batch
+    return call.started_at - SKEW <= one.at <= call.deadline + timedelta(days=1) + SKEW
+
+
+def adopt(call: Call, message_ids: Sequence[str], whatsapp_ids: Sequence[str] = ()) -> bool:
+    """The provider accepted this call: it says so under these ids. False when the call was settled meanwhile."""
+    provider_id = message_ids[0] if message_ids else call.provider_id
+    settled = not sql.run(
+        """UPDATE campaigns_attempt
+              SET state = 'accepted', provider_id = COALESCE(%(provider)s, provider_id),
+                  whatsapp_id = COALESCE(%(whatsapp)s, whatsapp_id),
+                  finished_at = COALESCE(finished_at, clock_timestamp())
+            WHERE id = %(id)s AND state IN ('intent', 'uncertain')""",
+        {"id": call.id, "provider": provider_id, "whatsapp": whatsapp_ids[0] if whatsapp_ids else None},
+    )
+    if settled:
+        return False
+    call.state, call.provider_id = AttemptState.ACCEPTED, provider_id
+    sql.run(
+        """UPDATE campaigns_message
+              SET status = CASE WHEN reason = 'given_up' THEN 20 ELSE GREATEST(status, 20) END, reason = '',
+                  whatsapp_message_id = COALESCE(%(provider)s, whatsapp_message_id),
+                  accepted_at = COALESCE(accepted_at, clock_timestamp()), updated_at = clock_timestamp()
+            WHERE id = %(id)s AND status >= 10""",
+        {"id": call.message_id, "provider": call.provider_id},
+    )
+    return True
+
+
+def _learn_ids(owners: dict[int, Call], heard: Iterable[Heard]) -> None:
+    """Reports more than a week old carry only the WhatsApp-side id (gupshup-api 0.4): keep it when it passes."""
+    known: dict[int, str] = {}
+    for one in heard:
+        call = owners.get(id(one))
+        ids = one.report.whatsapp_ids
+        if call is not None and call.whatsapp_id is None and ids and call.provider_id in _message_ids(one):
+            known[call.id] = ids[0]
+    if known:
+        sql.run(
+            """UPDATE campaigns_attempt a SET whatsapp_id = t.whatsapp_id
+                 FROM (SELECT * FROM unnest(%(ids)s::bigint[], %(values)s::text[]) AS u (id, whatsapp_id)
+                        ORDER BY id) AS t
+                WHERE a.id = t.id AND a.whatsapp_id IS NULL""",
+            {"ids": list(known), "values": list(known.values())},
+        )
+
+
+_ADVANCE = """
+    UPDATE campaigns_message m
+       SET status = GREATEST(m.status, t.rank),
+           accepted_at = COALESCE(m.accepted_at, clock_timestamp()),
+           sent_at = LEAST(m.sent_at, t.sent_at), delivered_at = LEAST(m.delivered_at, t.delivered_at),
+           read_at = LEAST(m.read_at, t.read_at), failed_at = LEAST(m.failed_at, t.failed_at),
+           error_code = CASE WHEN GREATEST(m.status, t.rank) > 35 THEN '' WHEN m.status < t.rank THEN t.code
+                             ELSE m.error_code END,
+           error_message = CASE WHEN GREATEST(m.status, t.rank) > 35 THEN '' WHEN m.status < t.rank THEN t.reason
+                                ELSE m.error_message END,
+           reason = CASE WHEN m.status < t.rank THEN '' ELSE m.reason END,
+           updated_at = clock_timestamp()
+      FROM unnest(%(ids)s::bigint[], %(ranks)s::smallint[], %(codes)s::text[], %(reasons)s::text[],
+                  %(sent)s::timestamptz[], %(delivered)s::timestamptz[], %(read)s::timestamptz[],
+                  %(failed)s::timestamptz[])
+           AS t (id, rank, code, reason, sent_at, delivered_at, read_at, failed_at)
+     WHERE m.id = t.id AND m.status >= 10
+       AND (m.status < t.rank OR m.sent_at > t.sent_at OR m.delivered_at > t.delivered_at OR m.read_at > t.read_at
+            OR m.failed_at > t.failed_at
+            OR (m.sent_at IS NULL AND t.sent_at IS NOT NULL) OR (m.delivered_at IS NULL AND t.delivered_at IS NOT NULL)
+            OR (m.read_at IS NULL AND t.read_at IS NOT NULL) OR (m.failed_at IS NULL AND t.failed_at IS NOT NULL))"""
+
+
+def _advance(told: Sequence[News]) -> int:
+    if not told:
+        return 0
+    told = sorted(told, key=lambda news: news.message_id)
+    values: dict[str, Any] = {
+        "ids": [news.message_id for news in told],
+        "ranks": [news.rank.value for news in told],
+        "codes": [news.code for news in told],
+        "reasons": [news.reason for news in told],
+    }
+    columns = {"sent": Status.SENT, "delivered": Status.DELIVERED, "read": Status.READ, "failed": Status.FAILED}
+    values |= {name: [news.times.get(status) for news in told] for name, status in columns.items()}
+    return sql.run(_ADVANCE, values)
+
+
+def _is_retry(news: News) -> bool:
+    return news.rank is Status.FAILED and lookup(news.code).action is Action.RETRY
+
+
+def _refuse(refused: Iterable[News]) -> None:
+    """The provider took the message and then failed for a passing reason: the call is refused, the message retried."""
+    for news in sorted(refused, key=lambda one: one.message_id):
+        message = Message.objects.select_for_update().get(pk=news.message_id)
+        if Status.SENDING <= message.status < Status.FAILED:
+            calls = message.attempts.filter(state__in=LIVE)
+            if calls.update(state=AttemptState.REFUSED, error_code=news.code):
+                outcomes.refuse([message.pk], news.code, news.reason)
+
+
+def _consequences(sender_id: int, failed: Sequence[News], calls: Iterable[Call]) -> None:
+    """What a failure says beyond its message: of the person, of the template, of the whole account."""
+    campaign_of = {call.message_id: call.campaign_id for call in calls}
+    by_code: dict[str, list[News]] = defaultdict(list)
+    for news in failed:
+        by_code[news.code].append(news)
+    for code, group in by_code.items():
+        entry = lookup(code)
+        if entry.action in (Action.INVALID_NUMBER, Action.SUPPRESS, Action.SUPPRESS_MARKETING):
+            outcomes.apply_to_person([news.message_id for news in group], code)
+        elif entry.halts:
+            for campaign_id in {campaign_of[news.message_id] for news in group}:
+                outcomes.halt(sender_id, campaign_id, code, group[0].reason, campaign_only=entry.halts == "campaign")
+
+
+def _late(call: Call, one: Heard) -> None:
+    """News about a call that was refused or replaced: kept; a delivery ends a retry that has not begun."""
+    word = one.report.word
+    sql.run(
+        "UPDATE campaigns_attempt SET late_news = %(word)s WHERE id = %(id)s", {"id": call.id, "word": word}
+    )
+    if NEWS[word] < Status.DELIVERED or call.state != AttemptState.REFUSED:
+        return
+    message = Message.objects.select_for_update().get(pk=call.message_id)
+    if message.status == Status.PENDING or (message.status == Status.FAILED and message.reason):
+        Attempt.objects.filter(pk=call.id, state=AttemptState.REFUSED).update(state=AttemptState.ACCEPTED)
+        sql.run(
+            """UPDATE campaigns_message
+                  SET status = 20, next_attempt_at = NULL, lease = NULL, lease_until = NULL, reason = '',
+                      updated_at = clock_timestamp()
+                WHERE id = %(id)s AND status IN (0, 35)""",
+            {"id": message.pk},
+        )
+        news = News(message.pk)
+        news.add(NEWS[word], one.at, one.report)
+        _advance([news])
+

@@ -1,0 +1,45 @@
+"""What the beat does every few seconds: finds in the rows what nudges missed. Any number may run at once."""
+
+from __future__ import annotations
+
+import logging
+
+from campaigns import ingest, invariants, launching, reconciling, replies, reports, sending
+from campaigns.models import Campaign
+from campaigns.status import CampaignStatus
+from gupshup.models import Sender
+
+log = logging.getLogger("campaigns.sweeping")
+
+
+def sweep() -> list[Sender]:
+    """One pass over everything that time alone makes due; answers the senders that have something to send."""
+    for work in (
+        launching.launch_due,
+        _prepare,
+        reconciling.reap,
+        reconciling.release,
+        replies.expire,
+        launching.cancel_leftovers,
+        ingest.run,
+        reports.fold,
+        launching.finish_done,
+    ):
+        try:
+            work()
+        except Exception:  # one kind of work must not hold up the others; the next pass tries again
+            log.exception("sweep: %s failed", getattr(work, "__name__", work))
+    return sending.due_senders()
+
+
+def _prepare() -> None:
+    for pk in Campaign.objects.filter(status=CampaignStatus.PREPARING).values_list("id", flat=True):
+        launching.prepare(pk, seconds=20)
+
+
+def self_check() -> dict[str, int]:
+    """The invariants, each offence an error in the log; answers the offences."""
+    found = {name: count for name, count in invariants.check().items() if count}
+    for name, count in found.items():
+        log.error("invariant %s: %d offences", name, count)
+    return found
