@@ -1,11 +1,29 @@
 """The Celery app. A task is a nudge: everything true is in the database."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "whatsapp_campaigns.settings")
 
 app = Celery("whatsapp_campaigns")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+def require_settings(**_: Any) -> None:
+    """The worker refuses to start when a mandatory setting is missing [1.2].
+
+    Celery logs and forgets an exception raised here; only an exit stops it.
+    """
+    from django.core.management.base import SystemCheckError
+
+    from gupshup import checks
+
+    try:
+        checks.require()
+    except SystemCheckError as error:
+        raise SystemExit(str(error)) from None

@@ -4,5 +4,10 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from gupshup import checks
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "whatsapp_campaigns.settings")
 application = get_wsgi_application()
+
+# An exception, not an exit: a web server that loads the application then stops instead of trying for ever.
+checks.require()
