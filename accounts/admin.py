@@ -16,6 +16,8 @@ from accounts.models import Role, User
 
 admin.site.unregister(Group)  # roles replace groups
 
+ROLE_COLOURS = {Role.SUPER_ADMIN.value: "warning", Role.ADMIN.value: "info"}
+
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):
@@ -32,6 +34,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     add_fieldsets = ((None, {"fields": ("email", ("first_name", "last_name"), "role", "password1", "password2")}),)
     form = EditUserForm
     add_form = NewUserForm
+    add_form_template = None  # Django's speaks of options that come later; there are none
     change_password_form = AdminPasswordChangeForm
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:

@@ -15,6 +15,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Interval
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+admin.site.index_title = _("Home")
 admin.site.unregister((ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule))
 if axes_admin.settings.AXES_ENABLE_ADMIN:
     admin.site.unregister((AccessAttempt, AccessFailureLog, AccessLog))

@@ -37,7 +37,6 @@ UNFOLD: dict[str, Any] = {
         {"rel": "icon", "type": "image/svg+xml", "href": _static("whatsapp_campaigns/icon.svg")},
         {"rel": "icon", "sizes": "32x32", "href": _static("whatsapp_campaigns/favicon.ico")},
     ],
-    "STYLES": [_static("whatsapp_campaigns/admin.css")],
     "COLORS": {"primary": _GREEN},
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": True,
