@@ -56,9 +56,7 @@ def members(campaign: Campaign) -> QuerySet[Contact]:
 def audience(campaign: Campaign) -> QuerySet[Contact]:
     """The members with `rendered` (the template's variables, a JSON list of text) and `skip_reason` ("" = planned)."""
     values = [value_of(spec) for spec in campaign.params]
-    people = members(campaign).annotate(
-        rendered=Func(*values, function="jsonb_build_array", output_field=JSONField())
-    )
+    people = members(campaign).annotate(rendered=Func(*values, function="jsonb_build_array", output_field=JSONField()))
     reasons = [
         When(number__isnull=True, then=Value(Reason.NO_NUMBER.value)),
         When(opted_out_at__isnull=False, then=Value(Reason.OPTED_OUT.value)),

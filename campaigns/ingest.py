@@ -41,9 +41,7 @@ def run(seconds: float = 20) -> int:
 def _batch() -> int:
     with transaction.atomic(durable=True):
         callbacks = list(
-            Callback.objects.due(timezone.now())
-            .order_by("due_at", "id")
-            .select_for_update(skip_locked=True)[:BATCH]
+            Callback.objects.due(timezone.now()).order_by("due_at", "id").select_for_update(skip_locked=True)[:BATCH]
         )
         if not callbacks:
             return 0

@@ -96,8 +96,8 @@ def launch(campaign: Campaign, actor: User | None = None, seen_version: int | No
     with what must be put right.
     """
     with transaction.atomic():
-        campaign = Campaign.objects.select_for_update(of=("self",)).select_related("template", "sender").get(
-            pk=campaign.pk
+        campaign = (
+            Campaign.objects.select_for_update(of=("self",)).select_related("template", "sender").get(pk=campaign.pk)
         )
         if campaign.status not in (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED):
             return False
@@ -114,7 +114,7 @@ def launch(campaign: Campaign, actor: User | None = None, seen_version: int | No
 
 
 def _frozen(campaign: Campaign, actor: User | None) -> dict[str, Any]:
-    assert campaign.template is not None  # noqa: S101 - `problems` has said so
+    assert campaign.template is not None
     return {
         "launch_id": uuid.uuid4(),
         "launched_by": actor,
@@ -148,7 +148,9 @@ def launch_due() -> list[int]:
                 started.append(campaign.pk)
         except LaunchRefused as refusal:
             campaign.row.move(
-                CampaignStatus.SCHEDULED, to=CampaignStatus.DRAFT, pause_reason="launch_refused",
+                CampaignStatus.SCHEDULED,
+                to=CampaignStatus.DRAFT,
+                pause_reason="launch_refused",
                 pause_detail=str(refusal)[:300],
             )
             Event.record("launch_refused", campaign=campaign, details={"problems": str(refusal)})
@@ -197,7 +199,11 @@ def _write_range(campaign: Campaign) -> None:
           FROM ({query}) AS person (id, number, user_id, params, reason)
             ON CONFLICT (campaign_id, destination, message_type) DO NOTHING"""
     constants = (
-        campaign.pk, campaign.sender_id, Kind.MESSAGE_1.value, Status.PENDING.value, Status.SKIPPED.value,
+        campaign.pk,
+        campaign.sender_id,
+        Kind.MESSAGE_1.value,
+        Status.PENDING.value,
+        Status.SKIPPED.value,
         campaign.launched_at,
     )
     sql.run_list(statement, [*constants, *values])

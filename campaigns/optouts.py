@@ -12,9 +12,7 @@ from gupshup.api.events import Consent
 from gupshup.models import Callback
 
 
-def follow_words(
-    callback: Callback, interaction: Interaction, contact: Contact | None, first: Message | None
-) -> bool:
+def follow_words(callback: Callback, interaction: Interaction, contact: Contact | None, first: Message | None) -> bool:
     """Opt the person out (or in again) when that is all the message says; answers whether it was."""
     if contact is None:
         return False

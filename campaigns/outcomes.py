@@ -180,7 +180,13 @@ def refuse(ids: Iterable[int], code: str, text: str) -> None:
                       SET status = 0, retry_count = %(refusals)s, error_code = %(code)s, error_message = %(text)s,
                           next_attempt_at = clock_timestamp() + %(wait)s, updated_at = clock_timestamp()
                     WHERE id = %(id)s AND status IN (10, 15, 20, 30, 35)""",
-                {"id": message.pk, "refusals": refusals, "code": code[:32], "text": text[:300], "wait": delay(refusals)},
+                {
+                    "id": message.pk,
+                    "refusals": refusals,
+                    "code": code[:32],
+                    "text": text[:300],
+                    "wait": delay(refusals),
+                },
             )
         else:
             fail([message.pk], code, text, reason=Reason.NO_MORE_TRIES)

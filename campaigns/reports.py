@@ -1,7 +1,7 @@
 """Counts and rates of a campaign, from the figures that the trigger keeps: total plus deltas, in one snapshot.
 
-    audience = skipped + planned
-    planned  = pending + sending + uncertain + submitted + sent + delivered + read + failed + cancelled
+audience = skipped + planned
+planned  = pending + sending + uncertain + submitted + sent + delivered + read + failed + cancelled
 """
 
 from __future__ import annotations

@@ -115,9 +115,7 @@ def _claim_second(sender_id: int, lease: uuid.UUID, wanted: int) -> list[Claimed
     return [claimed for _, claimed in _claim(_CLAIM_SECOND, owner=sender_id, lease=lease, wanted=wanted)]
 
 
-def _claim_first(
-    campaign_id: int, lease: uuid.UUID, wanted: int, after: dict[int, tuple[Any, int]]
-) -> list[Claimed]:
+def _claim_first(campaign_id: int, lease: uuid.UUID, wanted: int, after: dict[int, tuple[Any, int]]) -> list[Claimed]:
     last, last_id = after.get(campaign_id, ("-infinity", 0))
     found = _claim(_CLAIM_FIRST, owner=campaign_id, lease=lease, wanted=wanted, after=last, after_id=last_id)
     if found:
@@ -234,7 +232,7 @@ def call(service: GupshupService, use: TemplateUse | None, item: Begun) -> Gupsh
     message = item.message
     if message.kind == Kind.MESSAGE_2:
         return service.send_text_message(message.destination, message.content, before_first_byte=in_time)
-    assert use is not None  # noqa: S101 - looked up for every Message 1
+    assert use is not None
     return service.send_template(
         message.destination, use.template_id, message.params, header=use.header, before_first_byte=in_time
     )
@@ -318,7 +316,7 @@ class Drain:
     def _use(self, campaign_id: int) -> TemplateUse:
         if campaign_id not in self.uses:
             campaign = Campaign.objects.select_related("template").get(pk=campaign_id)
-            assert campaign.template is not None  # noqa: S101 - a launched campaign has one (launching.problems)
+            assert campaign.template is not None
             self.uses[campaign_id] = TemplateUse(campaign.template.provider_id, header_of(campaign))
         return self.uses[campaign_id]
 

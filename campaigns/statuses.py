@@ -273,9 +273,7 @@ def _consequences(sender_id: int, failed: Sequence[News], calls: Iterable[Call])
 def _late(call: Call, one: Heard) -> None:
     """News about a call that was refused or replaced: kept; a delivery ends a retry that has not begun."""
     word = one.report.word
-    sql.run(
-        "UPDATE campaigns_attempt SET late_news = %(word)s WHERE id = %(id)s", {"id": call.id, "word": word}
-    )
+    sql.run("UPDATE campaigns_attempt SET late_news = %(word)s WHERE id = %(id)s", {"id": call.id, "word": word})
     if NEWS[word] < Status.DELIVERED or call.state != AttemptState.REFUSED:
         return
     message = Message.objects.select_for_update().get(pk=call.message_id)
@@ -291,4 +289,3 @@ def _late(call: Call, one: Heard) -> None:
         news = News(message.pk)
         news.add(NEWS[word], one.at, one.report)
         _advance([news])
-
