@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -26,9 +28,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     search_fields = ("email", "first_name", "last_name")
     ordering = ("email",)
     filter_horizontal = ()
-    readonly_fields = ("last_login", "created_at")
+    readonly_fields = ("password_link", "last_login", "created_at")
     fieldsets = (
-        (None, {"fields": ("email", ("first_name", "last_name"), "role", "is_active", "password")}),
+        (None, {"fields": ("email", ("first_name", "last_name"), "role", "is_active", "password_link")}),
         (_("Dates"), {"fields": ("last_login", "created_at")}),
     )
     add_fieldsets = ((None, {"fields": ("email", ("first_name", "last_name"), "role", "password1", "password2")}),)
@@ -39,6 +41,13 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
+
+    @display(description=_("password"))
+    def password_link(self, user: User) -> str:
+        address = reverse("admin:auth_user_password_change", args=(user.pk,))
+        return format_html(
+            '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', address, _("Set a new one")
+        )
 
     @display(description=_("name"), ordering="last_name")
     def full_name(self, user: User) -> str:

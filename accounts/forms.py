@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
-from unfold.forms import AuthenticationForm, UserChangeForm, UserCreationForm
+from unfold.forms import AuthenticationForm, UserCreationForm
 
 from accounts.models import User
 
@@ -41,7 +42,7 @@ class NewUserForm(UserCreationForm):
         self.fields["password1"].required = self.fields["password2"].required = True
 
 
-class EditUserForm(UserChangeForm):
+class EditUserForm(forms.ModelForm):
     class Meta:
         model = User
         fields = ("email", "first_name", "last_name", "role", "is_active")

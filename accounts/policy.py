@@ -1,21 +1,31 @@
 """What each role may do. One table; pure.
 
-A permission is Django's "<app>.<verb>_<model>". A super-admin may everything. An admin (a marketer) runs contacts and
-campaigns, and reads the rest; keys, senders and users belong to the super-admin.
+A permission is Django's "<app>.<verb>_<model>". Rows that the system owns are read-only for everybody: their admin
+says so, whatever stands here.
 """
 
 from __future__ import annotations
 
-MARKETER_APPS = frozenset({"contacts", "campaigns"})
-MARKETER_READS = frozenset({"gupshup.view_template", "gupshup.view_callback", "gupshup.add_template"})
+from fnmatch import fnmatchcase
+
+# A super-admin holds keys, senders and users. An admin (a marketer) runs contacts and campaigns and asks for
+# templates. Who is in no row may do nothing.
+GRANTS: dict[str, tuple[str, ...]] = {
+    "super_admin": ("*",),
+    "admin": (
+        "contacts.*",
+        "campaigns.*",
+        "gupshup.view_template",
+        "gupshup.add_template",
+        "gupshup.view_callback",
+    ),
+}
 
 
 def allows(role: str, permission: str) -> bool:
-    if role == "super_admin":
-        return True
-    app, _, _ = permission.partition(".")
-    return app in MARKETER_APPS or permission in MARKETER_READS
+    return any(fnmatchcase(permission, granted) for granted in GRANTS.get(role, ()))
 
 
 def sees(role: str, app: str) -> bool:
-    return role == "super_admin" or app in MARKETER_APPS or any(p.startswith(f"{app}.") for p in MARKETER_READS)
+    """Some page of the app is open to the role."""
+    return any(fnmatchcase(app, granted.partition(".")[0]) for granted in GRANTS.get(role, ()))

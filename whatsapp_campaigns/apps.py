@@ -1,4 +1,5 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.utils.translation import gettext_lazy as _
 
 
 class ShellConfig(AppConfig):
@@ -6,3 +7,8 @@ class ShellConfig(AppConfig):
 
     name = "whatsapp_campaigns"
     verbose_name = "WhatsApp Campaigns"
+
+    def ready(self) -> None:
+        # Named after packages; people read them in the path above a page.
+        apps.get_app_config("axes").verbose_name = _("Failed logins")
+        apps.get_app_config("django_celery_beat").verbose_name = _("Periodic tasks")
