@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from contacts.reasons import FileReason, Reason
 from contacts.signals import opted_out
 
 if TYPE_CHECKING:
     from accounts.models import User
+
+
+class CategoryQuerySet(models.QuerySet):
+    def of(self, user: User | None) -> CategoryQuerySet:
+        """What this user may use: a super-admin (or nobody in particular) everything, an admin their own."""
+        return self if user is None or user.is_super_admin else self.filter(created_by=user)
 
 
 class Category(models.Model):
@@ -28,6 +35,8 @@ class Category(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
+    objects = CategoryQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("category")
         verbose_name_plural = _("categories")
@@ -38,6 +47,13 @@ class Category(models.Model):
 
 
 class ContactQuerySet(models.QuerySet):
+    def of(self, user: User) -> ContactQuerySet:
+        """Whom this user sees: a super-admin everybody, an admin those they created or have in a category."""
+        if user.is_super_admin:
+            return self
+        listed = Contact.categories.through.objects.filter(contact_id=OuterRef("pk"), category__created_by=user)
+        return self.filter(Q(created_by=user) | Exists(listed))
+
     def reachable(self) -> ContactQuerySet:
         """Those a marketing message may be sent to now."""
         return self.filter(number__isnull=False, opted_out_at__isnull=True, invalid_at__isnull=True)
@@ -169,10 +185,16 @@ class ConsentEvent(models.Model):
         return f"{self.get_kind_display()} · {self.source}"
 
 
+class ImportQuerySet(models.QuerySet):
+    def of(self, user: User) -> ImportQuerySet:
+        return self if user.is_super_admin else self.filter(created_by=user)
+
+
 class Import(models.Model):
     """One contacts file and what became of its rows. The file is kept here: web and worker may be two machines."""
 
     class State(models.TextChoices):
+        DRAFT = "draft", _("to confirm")
         WAITING = "waiting", _("waiting")
         RUNNING = "running", _("running")
         FINISHED = "finished", _("finished")
@@ -188,6 +210,9 @@ class Import(models.Model):
     rows = models.IntegerField(_("rows read"), default=0)
     size = models.BigIntegerField(_("bytes"), default=0)
     position = models.BigIntegerField(_("bytes read"), default=0)
+    line = models.IntegerField(default=1, editable=False)  # the line at `position`
+    tries = models.SmallIntegerField(default=0, editable=False)  # takeovers since the last progress
+    categories_created = models.IntegerField(default=0, editable=False)
     created = models.IntegerField(_("created"), default=0)
     updated = models.IntegerField(_("updated"), default=0)
     unchanged = models.IntegerField(_("unchanged"), default=0)
@@ -200,6 +225,8 @@ class Import(models.Model):
     heartbeat_at = models.DateTimeField(_("last progress"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, editable=False)
 
+    objects = ImportQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("import")
         verbose_name_plural = _("imports")
@@ -207,6 +234,20 @@ class Import(models.Model):
 
     def __str__(self) -> str:
         return self.filename
+
+    @property
+    def percent(self) -> int:
+        """How much of the file is done."""
+        return 100 if self.state == self.State.FINISHED else self.position * 100 // max(self.size, 1)
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in (self.State.FINISHED, self.State.FAILED)
+
+    @property
+    def problem_text(self) -> str:
+        """The sentence for people, in the active language."""
+        return str(FileReason(self.problem).label) if self.problem in FileReason.values else self.problem
 
 
 class RejectedRow(models.Model):
@@ -226,3 +267,8 @@ class RejectedRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.line}: {self.reason}"
+
+    @property
+    def sentence(self) -> str:
+        """The reason for people, in the active language."""
+        return str(Reason(self.reason).label) if self.reason in Reason.values else self.reason

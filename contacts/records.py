@@ -1,0 +1,147 @@
+"""The bytes of a text file to records, each with the line it starts on. Pure.
+
+Never raises for what a file contains. A quotation mark that is opened and not closed costs its own line, not the rest
+of the file; every record tells where it ended, so that reading can begin again there.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from contacts.reasons import Reason
+
+SLICE = 1 << 20
+LONGEST_LINE = 1 << 20  # bytes
+MOST_LINES = 100  # of one record: beyond, its quotation mark was a mistake
+KEPT = 4_000  # characters of a refused row
+
+Read = Callable[[int, int], bytes]  # (offset, length): like a file's seek and read
+
+
+class Record(NamedTuple):
+    """One row of the file: its cells, or the reason why it has none."""
+
+    line: int
+    raw: str
+    cells: list[str]
+    reason: Reason | None = None
+
+
+class _Line(NamedTuple):
+    text: str
+    end: int
+    cut: bool
+
+
+class _UnfitError(Exception):
+    """The record that is being put together cannot be one."""
+
+
+def read_bytes(content: bytes) -> Read:
+    return lambda offset, length: content[offset : offset + length]
+
+
+class Records(Iterator[Record]):
+    """Records from a position on. `position` and `line` say where the next one begins."""
+
+    def __init__(self, read: Read, encoding: str, delimiter: str, position: int = 0, line: int = 1, width: int = 0):
+        self.position = position
+        self.line = line
+        self._width = width
+        self._lines = _lines(read, position, encoding)
+        self._again: deque[_Line] = deque()
+        self._taken: list[_Line] = []
+        self._size = 0
+        self._delimiter = delimiter
+        self._reader = self._csv(_Feed(self._next_line), strict=True)
+
+    def __next__(self) -> Record:
+        while True:
+            self._taken.clear()
+            self._size = 0
+            try:
+                cells = next(self._reader)
+            except (csv.Error, _UnfitError):
+                return self._first_line_alone()
+            line = self._passed(self._taken)
+            if cells:  # a blank line is no row
+                return Record(line, self._raw(), cells)
+
+    def _csv(self, lines: Iterator[str], strict: bool) -> Iterator[list[str]]:
+        return csv.reader(lines, delimiter=self._delimiter, strict=strict, skipinitialspace=True)
+
+    def _next_line(self) -> str:
+        line = self._again.popleft() if self._again else next(self._lines)
+        self._taken.append(line)
+        self._size += len(line.text)
+        if line.cut or len(self._taken) > MOST_LINES or self._size > LONGEST_LINE:
+            raise _UnfitError
+        return line.text
+
+    def _first_line_alone(self) -> Record:
+        """The record failed: its first line is judged by itself, the others are read again."""
+        first, rest = self._taken[0], self._taken[1:]
+        self._again.extendleft(reversed(rest))
+        self._taken = [first]
+        line = self._passed([first])
+        if first.cut:
+            return Record(line, self._raw(), [], Reason.ROW_TOO_LONG)
+        try:
+            cells = self._leniently(first.text)
+        except csv.Error:
+            return Record(line, self._raw(), [], Reason.CELL_TOO_LONG)
+        if cells and (len(cells) == self._width or not self._width):
+            return Record(line, self._raw(), cells)
+        return Record(line, self._raw(), [], Reason.QUOTES)
+
+    def _leniently(self, text: str) -> list[str]:
+        """The cells of one line with stray quotation marks; none when one stays open."""
+        rows = list(self._csv(iter([text, "next"]), strict=False))
+        return rows[0] if len(rows) == 2 else []
+
+    def _passed(self, lines: list[_Line]) -> int:
+        start, self.line, self.position = self.line, self.line + len(lines), lines[-1].end
+        return start
+
+    def _raw(self) -> str:
+        text = self._taken[0].text if len(self._taken) == 1 else "".join(line.text for line in self._taken)
+        return text.rstrip("\r\n")[:KEPT]
+
+
+class _Feed(Iterator[str]):
+    """An iterator that goes on after an exception, which a generator does not."""
+
+    def __init__(self, following: Callable[[], str]) -> None:
+        self._following = following
+
+    def __next__(self) -> str:
+        return self._following()
+
+
+def _lines(read: Read, position: int, encoding: str) -> Iterator[_Line]:
+    """Lines with their end position. Of a line beyond the longest only the beginning is kept."""
+    rest, skipped, offset = b"", 0, position
+    while True:
+        piece = read(offset, SLICE)
+        offset += len(piece)
+        lines = (rest + piece).splitlines(keepends=True)
+        # The last one may go on in the next slice, if only by the second half of \r\n.
+        rest = lines.pop() if piece and lines else b""
+        for line in lines:
+            position += len(line) + skipped
+            yield _line(line, position, encoding, cut=skipped > 0)
+            skipped = 0
+        if not piece:
+            return
+        if len(rest) > LONGEST_LINE and not rest.endswith((b"\r", b"\n")):
+            skipped += len(rest) - LONGEST_LINE
+            rest = rest[:LONGEST_LINE]
+
+
+def _line(line: bytes, end: int, encoding: str, cut: bool) -> _Line:
+    cut = cut or len(line) > LONGEST_LINE
+    text = line[:KEPT] if cut else line
+    return _Line(text.decode(encoding, "replace").replace("\0", ""), end, cut)
