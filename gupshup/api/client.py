@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 
 from gupshup.api import messages
 from gupshup.api.calls import API_URL, CONNECT_TIMEOUT, DEADLINE, Caller, Fence
+from gupshup.api.events import GupshupWebhookInteraction, interaction_of
 from gupshup.api.messages import Buttons, Header, encode, postbacks
 from gupshup.api.responses import GupshupResponse, Outcome
 
@@ -146,3 +147,8 @@ class GupshupService(Caller):
         if encode_emoji:
             form += "&encode=true"
         return self._call("message", "POST", self.message_url, form, sends=True, before_first_byte=before_first_byte)
+
+    @staticmethod
+    def parse_webhook_payload(payload: Mapping[str, Any] | bytes | str) -> GupshupWebhookInteraction | None:
+        """The first message or status of a callback; None for anything else. (``events.parse`` tells everything.)"""
+        return interaction_of(payload)

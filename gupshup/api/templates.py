@@ -13,7 +13,7 @@ def placeholders(text: str) -> tuple[str, ...]:
 
 
 def render(body: str, params: Sequence[str]) -> str:
-    """The text with its values: ``{{n}}`` takes the nth, a named placeholder the one at its place. Missing ones stay."""
+    """The text with its values: ``{{n}}`` takes the nth, a named one that of its place. What has no value stays."""
     names = {name: position for position, name in enumerate(placeholders(body))}
 
     def value(match: re.Match[str]) -> str:
