@@ -11,6 +11,7 @@ a request written to a connection that the server is just closing would be lost 
 
 import http.client
 import io
+import logging
 import os
 import socket
 import ssl
@@ -33,6 +34,8 @@ from urllib3.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+
+log: Final = logging.getLogger("gupshup.api")
 
 CAP: Final = 65_536  # bytes of an answer that are read
 IDLE: Final = 4.0  # seconds
@@ -80,6 +83,15 @@ class NotAnsweredError(Exception):
 
 class _FencedError(Exception):
     """The caller's last look said no."""
+
+
+def _allowed(fence: Callable[[], bool]) -> bool:
+    """A fence that cannot be asked says no."""
+    try:
+        return fence()
+    except Exception as error:
+        log.warning("fence failed: %s", type(error).__name__)
+        return False
 
 
 _now = threading.local()  # .exchange: the one this thread is in
@@ -179,10 +191,10 @@ class _Timed:
             self.connect()
         exchange.remaining()
         if exchange.before_first_byte is not None:
-            if not exchange.before_first_byte():
+            if not _allowed(exchange.before_first_byte):
                 raise _FencedError
-            if not self.is_connected and self.last_used:  # the server closed it while the fence was asked
-                self.close()
+            if self.last_used and not self.is_connected:  # the server closed it while the fence was asked
+                self.sock.close()  # and not self.close(), which would forget the request under way
                 self.connect()
             exchange.remaining()
         exchange.wired = True

@@ -60,11 +60,14 @@ def answering(answer: bytes) -> Handler:
 
 
 @contextmanager
-def serving(handler: Handler, *, context: ssl.SSLContext | None = None) -> Iterator[Server]:
-    """A server in threads. The handler gets each whole request; True keeps the connection for the next."""
+def serving(handler: Handler, *, context: ssl.SSLContext | None = None, until: bytes = b"\r\n\r\n") -> Iterator[Server]:
+    """A server in threads. The handler gets each whole request; True keeps the connection for the next.
+
+    A request's head ends at ``until``; the empty one is for bytes that are no HTTP.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     server = Server(listener.getsockname()[1])
-    threading.Thread(target=_accept, args=(listener, server, handler, context), daemon=True).start()
+    threading.Thread(target=_accept, args=(listener, server, handler, context, until), daemon=True).start()
     try:
         yield server
     finally:
@@ -73,21 +76,25 @@ def serving(handler: Handler, *, context: ssl.SSLContext | None = None) -> Itera
         listener.close()
 
 
-def _accept(listener: socket.socket, server: Server, handler: Handler, context: ssl.SSLContext | None) -> None:
+def _accept(
+    listener: socket.socket, server: Server, handler: Handler, context: ssl.SSLContext | None, until: bytes
+) -> None:
     while True:
         try:
             connection, _ = listener.accept()
         except OSError:
             return
         server.connections += 1
-        threading.Thread(target=_serve, args=(connection, server, handler, context), daemon=True).start()
+        threading.Thread(target=_serve, args=(connection, server, handler, context, until), daemon=True).start()
 
 
-def _serve(connection: socket.socket, server: Server, handler: Handler, context: ssl.SSLContext | None) -> None:
+def _serve(
+    connection: socket.socket, server: Server, handler: Handler, context: ssl.SSLContext | None, until: bytes
+) -> None:
     try:
         if context is not None:
             connection = context.wrap_socket(connection, server_side=True)
-        while request := _read(connection):
+        while request := _read(connection, until):
             server.requests.append(request)
             if not handler(connection, request):
                 break
@@ -97,14 +104,16 @@ def _serve(connection: socket.socket, server: Server, handler: Handler, context:
         connection.close()
 
 
-def _read(connection: socket.socket) -> Request | None:
+def _read(connection: socket.socket, until: bytes) -> Request | None:
     data = b""
-    while b"\r\n\r\n" not in data:
+    while not data or until not in data:
         piece = connection.recv(65_536)
         if not piece:
             return None
         data += piece
-    head, _, body = data.partition(b"\r\n\r\n")
+    if not until:
+        return Request("", {}, data)
+    head, _, body = data.partition(until)
     line, *rest = head.decode().split("\r\n")
     headers = {name.lower(): value for name, _, value in (text.partition(": ") for text in rest)}
     while len(body) < int(headers.get("content-length", 0)):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gupshup.api import messages, transport
 from gupshup.api.client import GupshupService
 from gupshup.api.responses import Outcome
+from gupshup.tests.api.certificates import make_certificate
 from gupshup.tests.api.servers import OK, Request, answering, reply, reset, serving
 
 KEY = "sk_canary_4f5e6d7c8b9a"
@@ -36,6 +37,11 @@ def send(url: str, **options: object):
 def fresh_connections():
     yield
     transport.close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
@@ -286,9 +292,32 @@ def test_a_connection_that_is_not_accepted_in_time_is_not_sent():
 
 
 def test_a_server_without_tls_is_not_sent():
-    with serving(answering(reply())) as server:
+    with serving(answering(reply(status="400 Bad Request")), until=b"") as server:
         response = send(server.url("https"))
     assert (response.outcome, response.error_code) == (Outcome.NOT_SENT, "tls")
+
+
+def test_a_certificate_nobody_vouches_for_is_not_sent(certificate):
+    with serving(answering(reply()), context=certificate.server) as server:
+        response = send(server.url("https"))
+        assert (response.outcome, response.error_code) == (Outcome.NOT_SENT, "tls")
+        assert server.requests == []
+
+
+def test_messages_travel_encrypted(certificate):
+    with serving(answering(reply()), context=certificate.server) as server:
+        client = service(server.url("https"), verify=certificate.path)
+        assert all(client.send_template(PERSON, TEMPLATE).success for _ in range(3))
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize(("handler", "code"), [("_silent", "read_timeout"), ("_dripping", "read_timeout")])
+def test_the_deadline_holds_under_tls_too(certificate, handler, code):
+    with serving(globals()[handler], context=certificate.server) as server:
+        started = time.monotonic()
+        response = service(server.url("https"), verify=certificate.path, deadline=0.6).send_template(PERSON, TEMPLATE)
+        assert (response.outcome, response.error_code) == (Outcome.UNCERTAIN, code)
+        assert time.monotonic() - started < 1.6
 
 
 def test_a_tls_handshake_that_hangs_is_not_sent_and_bounded():
@@ -297,10 +326,6 @@ def test_a_tls_handshake_that_hangs_is_not_sent_and_bounded():
         response = send(f"https://127.0.0.1:{listener.getsockname()[1]}/wa/api/v1", connect_timeout=0.3)
     assert (response.outcome, response.error_code) == (Outcome.NOT_SENT, "connect_timeout")
     assert time.monotonic() - started < 1.4
-
-
-def _hang(server_stop: threading.Event) -> None:
-    server_stop.wait(10)
 
 
 def _silent(_connection: socket.socket, _request: Request) -> None:
@@ -323,6 +348,10 @@ def _drip(head: bytes, drop: bytes):
             threading.Event().wait(0.1)
 
     return handle
+
+
+def _dripping(connection: socket.socket, request: Request) -> None:
+    _drip(b"HTTP/1.1 202 Accepted\r\nX-A: ", b"a")(connection, request)
 
 
 @pytest.mark.parametrize(
@@ -484,11 +513,11 @@ def _raise() -> bool:
     raise RuntimeError("the database is gone")
 
 
-@pytest.mark.parametrize(("fence", "code"), [(lambda: False, "fenced"), (_raise, "not_connected")])
-def test_a_fence_that_says_no_lets_nothing_out(fence, code):
+@pytest.mark.parametrize("fence", [lambda: False, _raise])
+def test_a_fence_that_says_no_lets_nothing_out(fence):
     with serving(answering(reply())) as server:
         response = service(server.url()).send_template(PERSON, TEMPLATE, before_first_byte=fence)
-        assert (response.outcome, response.error_code) == (Outcome.NOT_SENT, code)
+        assert (response.outcome, response.error_code) == (Outcome.NOT_SENT, "fenced")
         assert server.requests == []
 
 
