@@ -10,7 +10,7 @@ from gupshup.checks import TAG
 
 
 class Command(check.Command):
-    def handle(self, *app_labels: str, **options: Any) -> None:
+    def handle(self, *app_labels: Any, **options: Any) -> None:
         if TAG in (options["tags"] or ()):
             options["deploy"] = True
         super().handle(*app_labels, **options)
