@@ -351,6 +351,8 @@ class _Categories:
             self._create(job, {key: name for key, name in names.items() if key not in self._ids}, chunk)
 
     def of(self, person: Person) -> set[int]:
+        if not person.categories:
+            return self._always
         return self._always | {self._ids[name.casefold()] for name in person.categories}
 
     def _find(self, job: Import, keys: set[str]) -> None:
@@ -383,10 +385,9 @@ class _Categories:
 
 _STAGING = """
 CREATE TEMPORARY TABLE incoming (
-    number varchar(16), country_code varchar(4), first_name varchar(120), last_name varchar(120),
-    attributes jsonb
-) ON COMMIT DROP;
-CREATE TEMPORARY TABLE incoming_category (number varchar(16), category_id bigint) ON COMMIT DROP
+    number varchar(16), country_code varchar(4), first_name varchar(120), last_name varchar(120), attributes jsonb,
+    categories bigint[]
+) ON COMMIT DROP
 """
 _INSERT = """
 INSERT INTO contacts_contact (number, country_code, first_name, last_name, attributes, created_by_id, created_at,
@@ -416,9 +417,10 @@ RETURNING c.number
 _JOIN = """
 WITH joined AS (
     INSERT INTO contacts_contact_categories (contact_id, category_id)
-    SELECT c.id, i.category_id FROM incoming_category i JOIN contacts_contact c USING (number)
-    JOIN contacts_category k ON k.id = i.category_id
-    ORDER BY c.id, i.category_id
+    SELECT c.id, k.id FROM incoming i JOIN contacts_contact c USING (number)
+    JOIN contacts_category k ON k.id = ANY(i.categories)
+    WHERE NOT EXISTS (SELECT FROM contacts_contact_categories j WHERE j.contact_id = c.id AND j.category_id = k.id)
+    ORDER BY c.id, k.id
     ON CONFLICT DO NOTHING RETURNING contact_id
 )
 SELECT c.number FROM contacts_contact c WHERE c.id IN (SELECT contact_id FROM joined)
@@ -450,25 +452,31 @@ def _store(persons: list[Person], job: Import, categories: _Categories) -> tuple
         cursor.execute(_STAGING)
         with cursor.copy("COPY incoming FROM STDIN") as copy:
             for person in persons:
-                copy.write_row(_columns(person))
-        with cursor.copy("COPY incoming_category FROM STDIN") as copy:
-            for person in persons:
-                for category_id in categories.of(person):
-                    copy.write_row((person.number, category_id))
-        cursor.execute("ANALYZE incoming; ANALYZE incoming_category")
+                copy.write_row(_columns(person, categories.of(person)))
         cursor.execute(_INSERT, {"user": job.created_by_id})
         created = {number for (number,) in cursor.fetchall()}
-        cursor.execute(_UPDATE)
-        updated = {number for (number,) in cursor.fetchall()}
+        updated: set[str] = set()
+        if len(created) < len(persons):
+            cursor.execute(_UPDATE)
+            updated |= {number for (number,) in cursor.fetchall()}
         cursor.execute(_JOIN)
         updated |= {number for (number,) in cursor.fetchall()}
-        cursor.execute("DROP TABLE incoming, incoming_category")
+        cursor.execute("DROP TABLE incoming")
     return created, updated - created
 
 
-def _columns(person: Person) -> tuple[str, str, str, str, str]:
-    attributes = json.dumps(person.attributes, ensure_ascii=False) if person.attributes else "{}"
-    return person.number, phones.country_code(person.number), person.first_name, person.last_name, attributes
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _columns(person: Person, categories: set[int]) -> tuple[str, ...]:
+    return (
+        person.number,
+        phones.country_code(person.number),
+        person.first_name,
+        person.last_name,
+        _encode(person.attributes) if person.attributes else "{}",
+        "{" + ",".join(map(str, categories)) + "}",
+    )
 
 
 def _keep_refusals(job: Import, refusals: Iterable[tuple[Record, Refusal]]) -> None:

@@ -90,9 +90,14 @@ def normalise_by_library(text: str, region: str) -> str | Problem:
 
 def country_code(number: str) -> str:
     """The calling code of an E.164 number with its plus sign ("+33"); empty when there is none such."""
+    return _code_of_prefix(number[:4])
+
+
+@functools.lru_cache(maxsize=2048)
+def _code_of_prefix(prefix: str) -> str:
     for length in (1, 2, 3):
-        if number[1 : 1 + length] in _CALLING_CODES and number[:1] == "+":
-            return number[: 1 + length]
+        if prefix[:1] == "+" and prefix[1 : 1 + length] in _CALLING_CODES:
+            return prefix[: 1 + length]
     return ""
 
 

@@ -16,6 +16,7 @@ from contacts.reasons import Reason
 SLICE = 1 << 20
 LONGEST_LINE = 1 << 20  # bytes
 MOST_LINES = 100  # of one record: beyond, its quotation mark was a mistake
+_EASY = 100_000  # characters: the csv module refuses fields beyond 131 072
 KEPT = 4_000  # characters of a refused row
 
 Read = Callable[[int, int], bytes]  # (offset, length): like a file's seek and read
@@ -30,10 +31,7 @@ class Record(NamedTuple):
     reason: Reason | None = None
 
 
-class _Line(NamedTuple):
-    text: str
-    end: int
-    cut: bool
+_Line = tuple[str, int, bool]  # (text with its end, position after it, whether it was cut)
 
 
 class _UnfitError(Exception):
@@ -60,15 +58,30 @@ class Records(Iterator[Record]):
 
     def __next__(self) -> Record:
         while True:
-            self._taken.clear()
-            self._size = 0
-            try:
-                cells = next(self._reader)
-            except (csv.Error, _UnfitError):
-                return self._first_line_alone()
-            line = self._passed(self._taken)
-            if cells:  # a blank line is no row
-                return Record(line, self._raw(), cells)
+            line = self._again.popleft() if self._again else next(self._lines)
+            text, end, cut = line
+            if '"' in text or cut or len(text) > _EASY:
+                self._again.appendleft(line)
+                record = self._quoted()
+                if record is not None:
+                    return record
+                continue
+            self.position = end
+            self.line += 1
+            text = text.rstrip("\r\n")
+            if text:  # a blank line is no row
+                return Record(self.line - 1, text[:KEPT], text.split(self._delimiter))
+
+    def _quoted(self) -> Record | None:
+        """The next record by the rules of quotation marks; None for a blank line."""
+        self._taken.clear()
+        self._size = 0
+        try:
+            cells = next(self._reader)
+        except (csv.Error, _UnfitError):
+            return self._first_line_alone()
+        line = self._passed(self._taken)
+        return Record(line, self._raw(), cells) if cells else None
 
     def _csv(self, lines: Iterator[str], strict: bool) -> Iterator[list[str]]:
         return csv.reader(lines, delimiter=self._delimiter, strict=strict, skipinitialspace=True)
@@ -76,10 +89,11 @@ class Records(Iterator[Record]):
     def _next_line(self) -> str:
         line = self._again.popleft() if self._again else next(self._lines)
         self._taken.append(line)
-        self._size += len(line.text)
-        if line.cut or len(self._taken) > MOST_LINES or self._size > LONGEST_LINE:
+        text, _end, cut = line
+        self._size += len(text)
+        if cut or len(self._taken) > MOST_LINES or self._size > LONGEST_LINE:
             raise _UnfitError
-        return line.text
+        return text
 
     def _first_line_alone(self) -> Record:
         """The record failed: its first line is judged by itself, the others are read again."""
@@ -87,10 +101,10 @@ class Records(Iterator[Record]):
         self._again.extendleft(reversed(rest))
         self._taken = [first]
         line = self._passed([first])
-        if first.cut:
+        if first[2]:
             return Record(line, self._raw(), [], Reason.ROW_TOO_LONG)
         try:
-            cells = self._leniently(first.text)
+            cells = self._leniently(first[0])
         except csv.Error:
             return Record(line, self._raw(), [], Reason.CELL_TOO_LONG)
         if cells and (len(cells) == self._width or not self._width):
@@ -103,12 +117,11 @@ class Records(Iterator[Record]):
         return rows[0] if len(rows) == 2 else []
 
     def _passed(self, lines: list[_Line]) -> int:
-        start, self.line, self.position = self.line, self.line + len(lines), lines[-1].end
+        start, self.line, self.position = self.line, self.line + len(lines), lines[-1][1]
         return start
 
     def _raw(self) -> str:
-        text = self._taken[0].text if len(self._taken) == 1 else "".join(line.text for line in self._taken)
-        return text.rstrip("\r\n")[:KEPT]
+        return "".join(line[0] for line in self._taken).rstrip("\r\n")[:KEPT]
 
 
 class _Feed(Iterator[str]):
@@ -144,4 +157,4 @@ def _lines(read: Read, position: int, encoding: str) -> Iterator[_Line]:
 def _line(line: bytes, end: int, encoding: str, cut: bool) -> _Line:
     cut = cut or len(line) > LONGEST_LINE
     text = line[:KEPT] if cut else line
-    return _Line(text.decode(encoding, "replace").replace("\0", ""), end, cut)
+    return text.decode(encoding, "replace").replace("\0", ""), end, cut
