@@ -90,6 +90,7 @@ class Caller:
         sends: bool = False,
         before_first_byte: Fence | None = None,
         content_type: str = _FORM,
+        cap: int = transport.CAP,
     ) -> GupshupResponse:
         """Make one call; never raises for what network or provider do. One log line, with nothing personal in it."""
         body = form.encode() if isinstance(form, str) else form
@@ -101,7 +102,7 @@ class Caller:
             headers["Content-Length"] = str(len(body))
         started = time.monotonic()
         exchange = Exchange(
-            method, url, headers, body, self.connect_timeout, started + self.deadline, before_first_byte
+            method, url, headers, body, self.connect_timeout, started + self.deadline, before_first_byte, cap
         )
         try:
             answer = transport.perform(exchange, verify=self.verify)

@@ -9,7 +9,8 @@ from typing import Any, Final
 from urllib.parse import quote_plus
 
 from gupshup.api import messages
-from gupshup.api.calls import API_URL, CONNECT_TIMEOUT, DEADLINE, Caller, Fence
+from gupshup.api.account import AccountCalls
+from gupshup.api.calls import API_URL, CONNECT_TIMEOUT, DEADLINE, Fence
 from gupshup.api.events import GupshupWebhookInteraction, interaction_of
 from gupshup.api.messages import Buttons, Header, encode, postbacks
 from gupshup.api.responses import GupshupResponse, Outcome
@@ -18,8 +19,8 @@ ResolveTemplate = Callable[[str, str], str | None]
 _NOT_FOUND: Final = "template_unknown"
 
 
-class GupshupService(Caller):
-    """A Gupshup app that sends.
+class GupshupService(AccountCalls):
+    """A Gupshup app that sends; the rest of its account is in ``AccountCalls``.
 
     Every method that sends takes ``before_first_byte``: asked when the connection stands and nothing has been written;
     False (or an exception) means *do not send*, and the answer is NOT_SENT with the code ``fenced``.

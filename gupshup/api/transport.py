@@ -52,6 +52,7 @@ class Exchange:
     connect_timeout: float
     deadline: float  # by time.monotonic()
     before_first_byte: Callable[[], bool] | None = None
+    cap: int = CAP
     wired: bool = False  # the first byte may have left
 
     def remaining(self) -> float:
@@ -281,22 +282,24 @@ def perform(exchange: Exchange, *, verify: bool | str = True) -> Answer:
 
 def _read(response: requests.Response, exchange: Exchange) -> Answer:
     raw = response.raw
-    body, complete = b"", False
+    pieces: list[bytes] = []
+    size, complete = 0, False
     _now.exchange = exchange
     try:
-        while len(body) <= CAP:
-            piece = raw.read1(CAP + 1 - len(body), decode_content=True)
+        while size <= exchange.cap:
+            piece = raw.read1(exchange.cap + 1 - size, decode_content=True)
             if not piece:
                 complete = True
                 break
-            body += piece
+            pieces.append(piece)
+            size += len(piece)
     except Exception:  # broken off, or out of time: what came is judged as it is
         complete = False
     finally:
         if not complete:
             raw.close()
         _now.exchange = None
-    return Answer(response.status_code, response.headers, body[:CAP], complete)
+    return Answer(response.status_code, response.headers, b"".join(pieces)[: exchange.cap], complete)
 
 
 def _code(error: BaseException, exchange: Exchange) -> str:
