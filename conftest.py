@@ -21,6 +21,15 @@ settings.register_profile("full", max_examples=500, deadline=None, suppress_heal
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 ROOT = Path(__file__).parent
+APP_ID = "5b2b3a3e-0000-4000-8000-000000000001"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_broker() -> None:
+    """Nudges go nowhere: what a test needs done it does itself, and the rows must be right without them."""
+    from whatsapp_campaigns.celery import app
+
+    app.conf.broker_url = "memory://"
 
 
 @pytest.fixture
@@ -39,8 +48,9 @@ def sender(db: None) -> Any:
         app_name="DemoApp",
         phone_number="33700000001",
         api_key="sk_test",
-        rate_limit=1000,
-        rate_window=1,
+        app_id=APP_ID,
+        rate_limit=60_000,
+        rate_window=60,
         ceiling=None,
         api_url="http://127.0.0.1:9/wa/api/v1",
         webhook_secret="a-secret-for-tests",
@@ -163,3 +173,34 @@ def start_simulator(tmp_path: Path) -> Iterator[Callable[..., Simulator]]:
     for process in started:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture
+def gupshup(start_simulator: Callable[..., Simulator], sender: Any, template: Any) -> Callable[..., Simulator]:
+    """A simulator that our sender speaks to, with our template among its own. Silent unless `--webhook` is given."""
+
+    def start(*flags: str) -> Simulator:
+        quiet = () if "--webhook" in flags else ("--quiet-callbacks",)
+        simulator = start_simulator(
+            "--app",
+            sender.app_name,
+            "--app-id",
+            sender.app_id,
+            "--source",
+            sender.phone_number,
+            "--api-key",
+            sender.api_key,
+            *quiet,
+            *flags,
+        )
+        request = Request(f"{simulator.url}/wa/app/{sender.app_id}/template", headers={"apikey": sender.api_key})
+        with urlopen(request, timeout=10) as answer:
+            listed = json.load(answer)["templates"]
+        fits = (one for one in listed if one["status"] == "APPROVED" and one["templateType"] == "TEXT")
+        chosen = next(one for one in fits if one["data"].count("{{") == 1)
+        type(template).objects.filter(pk=template.pk).update(provider_id=chosen["id"])
+        type(sender).objects.filter(pk=sender.pk).update(api_url=simulator.api_url)
+        sender.refresh_from_db()
+        return simulator
+
+    return start

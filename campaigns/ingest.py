@@ -14,8 +14,9 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from campaigns import optouts, replies, sql, statuses
+from contacts.models import Contact
 from gupshup import news
-from gupshup.api.events import AccountNews, Consent, Event, Inbound, StatusReport, TemplateNews, parse
+from gupshup.api.events import AccountNews, Consent, Event, Inbound, Mismatch, StatusReport, TemplateNews, parse
 from gupshup.models import Callback
 
 log = logging.getLogger("campaigns.ingest")
@@ -84,6 +85,8 @@ def _apply_one(callback: Callback, event: Event) -> None:
             replies.handle(callback, event)
         case Consent():
             optouts.follow_event(callback, event)
+        case Mismatch(phone=str(phone), wa_id=str(wa_id)):
+            Contact.objects.filter(number=f"+{phone}").update(whatsapp_number=wa_id)
         case TemplateNews() | AccountNews():
             news.follow(callback.sender_id, event)
 

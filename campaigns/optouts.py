@@ -38,10 +38,10 @@ def follow_event(callback: Callback, consent: Consent) -> None:
         wanted = wanted | Contact.objects.filter(whatsapp_user_id=consent.user_id)
     ids = list(wanted.values_list("id", flat=True))
     people = Contact.objects.filter(id__in=ids)
-    evidence = f"{consent.source} {consent.category or ''}".strip()
+    evidence = " ".join(filter(None, (consent.via, consent.category, consent.text)))
     if not consent.opted_out:
-        people.opt_in(consent.source, evidence=evidence, callback_id=callback.pk)
-    elif people.opt_out(consent.source, evidence=evidence, callback_id=callback.pk):
+        people.opt_in(consent.via, evidence=evidence, callback_id=callback.pk)
+    elif people.opt_out(consent.via, evidence=evidence, callback_id=callback.pk):
         newest = Message.objects.filter(contact_id__in=ids, sender_id=callback.sender_id, message_type="message_1")
         first = newest.exclude(accepted_at=None).order_by("-accepted_at").first()
         if first is not None:

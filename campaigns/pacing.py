@@ -41,7 +41,6 @@ class Slots:
     earliest: float = 0.0
     interval: float = 0.0
     slack: float = 0.0
-    wait: float = 0.0  # without slots: seconds until asking again is worth it
 
     def opens(self, i: int) -> float:
         return self.first + i * self.interval
@@ -50,8 +49,24 @@ class Slots:
         return self.earliest + i * self.interval + self.slack
 
 
+def due(sender_id: int) -> tuple[int, float]:
+    """How many slots are due now (none when the breaker is not closed), and seconds until asking again is worth it."""
+    found = sql.row(
+        f"""SELECT 1 + floor(%(horizon)s / {INTERVAL})::int, EXTRACT(EPOCH FROM tat - clock_timestamp())
+              FROM gupshup_sender WHERE id = %(sender)s AND breaker = 'closed'""",
+        {"sender": sender_id, "horizon": HORIZON},
+    )
+    if found is None:
+        return 0, MAX_WAIT
+    wait = float(found[1]) - HORIZON
+    return (found[0], 0.0) if wait <= 0 else (0, min(MAX_WAIT, max(0.001, wait)))
+
+
 def take(sender_id: int, wanted: int) -> Slots:
-    """Reserve up to `wanted` slots that are due now. None when the breaker is not closed."""
+    """Reserve up to `wanted` slots that are due now. None when the breaker is not closed.
+
+    The sender's row stays locked until the surrounding transaction ends: take them last.
+    """
     before = monotonic()
     found = sql.row(
         f"""
@@ -68,20 +83,10 @@ def take(sender_id: int, wanted: int) -> Slots:
     )
     after = monotonic()
     if found is None:
-        return Slots(0, wait=_wait(sender_id))
+        return Slots(0)
     count, step, grace, end = found[0], float(found[1]), float(found[2]), float(found[3])
     offset = end - count * step  # the first slot, seconds from the database's now
     return Slots(count, after + offset, before + offset, step, grace)
-
-
-def _wait(sender_id: int) -> float:
-    found = sql.row(
-        "SELECT EXTRACT(EPOCH FROM tat - clock_timestamp()), breaker FROM gupshup_sender WHERE id = %(sender)s",
-        {"sender": sender_id},
-    )
-    if found is None or found[1] != "closed":
-        return MAX_WAIT
-    return min(MAX_WAIT, max(0.001, float(found[0]) - HORIZON))
 
 
 def push_back(sender_id: int, seconds: float | None) -> None:

@@ -5,7 +5,6 @@ Uniqueness is the database's: the interaction by the provider's inbound id, Mess
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
@@ -28,7 +27,9 @@ WINDOW = timedelta(hours=24)  # the customer service window: from the person's l
 TYPES = {
     "text": Interaction.Type.REPLY,
     "button": Interaction.Type.BUTTON,
+    "button_reply": Interaction.Type.BUTTON,
     "list_reply": Interaction.Type.BUTTON,
+    "flow": Interaction.Type.BUTTON,
     "reaction": Interaction.Type.REACTION,
     "location": Interaction.Type.LOCATION,
     "contact": Interaction.Type.CONTACT,
@@ -191,7 +192,7 @@ def _record(
         interaction_type=TYPES.get(inbound.kind, Interaction.Type.OTHER),
         content=inbound.text or "",
         media_url=inbound.media_url or "",
-        inbound_id=(inbound.inbound_id or _fingerprint(inbound))[:200],
+        inbound_id=inbound.inbound_id or f"key:{inbound.key}",
         quoted_id=next(iter(inbound.quoted_ids), "")[:200],
         late=late,
         received_at=at,
@@ -203,12 +204,6 @@ def _record(
     except IntegrityError:
         return None
     return interaction
-
-
-def _fingerprint(inbound: Inbound) -> str:
-    """For layouts without an id (gupshup-api 9.1): person, time, kind and content."""
-    parts = (inbound.phone, inbound.user_id, str(inbound.at), inbound.kind, inbound.text, inbound.media_url)
-    return "sha:" + hashlib.sha256("\0".join(part or "" for part in parts).encode("utf-8", "replace")).hexdigest()
 
 
 def _answered_is_delivered(first: Message, at: datetime, counts: bool) -> None:

@@ -135,8 +135,9 @@ def _params(text: str) -> list[str]:
     return [str(value) for value in json.loads(text)]
 
 
-def begin(sender_id: int, lease: uuid.UUID, messages: Sequence[Claimed], slots: pacing.Slots) -> list[Begun]:
-    """Take the messages for sending, in one durable commit. What may not leave is left out, and its row says why.
+def begin(sender_id: int, lease: uuid.UUID, messages: Sequence[Claimed]) -> list[Begun] | None:
+    """Take the messages for sending, each with a slot, in one durable commit. What may not leave now is left out, and
+    its row says why. None when a rival took the slots: then nothing happened.
 
     A failed or unanswered commit raises: then nothing may be sent, and the reaper puts right what was written.
     """
@@ -144,23 +145,26 @@ def begin(sender_id: int, lease: uuid.UUID, messages: Sequence[Claimed], slots: 
     with transaction.atomic(durable=True):
         sql.commit_durably()
         sound = sql.rows(_SOUND, {"ids": list(by_id), "lease": lease, "gap": SAME_PERSON_GAP, "sender": sender_id})
-        free = [row[0] for row in sound if not row[1] and not row[2]]
         attempts = sql.rows(
             _INTEND,
             {
-                "ids": free,
-                "destinations": [by_id[pk].destination for pk in free],
+                "ids": [pk for pk, opted_out, recent in sound if not opted_out and not recent],
+                "destinations": [
+                    by_id[pk].destination for pk, opted_out, recent in sound if not opted_out and not recent
+                ],
                 "sender": sender_id,
                 "seconds": settings.SENDING_DEADLINE_SECONDS,
             },
         )
-        begun = {message_id for message_id, _ in attempts}
-        sql.run(_SENDING, {"ids": list(begun)})
-        _put_back(sound, begun)
-    ordered = sorted(attempts)
+        sql.run(_SENDING, {"ids": [message_id for message_id, _ in attempts]})
+        _put_back(sound, {message_id for message_id, _ in attempts})
+        slots = pacing.take(sender_id, len(attempts)) if attempts else pacing.Slots(0)
+        if slots.count < len(attempts):
+            transaction.set_rollback(True)
+            return None
     return [
         Begun(by_id[message_id], attempt_id, slots.opens(i), slots.closes(i))
-        for i, (message_id, attempt_id) in enumerate(ordered)
+        for i, (message_id, attempt_id) in enumerate(sorted(attempts))
     ]
 
 
@@ -294,11 +298,15 @@ class Drain:
 
     def _send(self, pool: ThreadPoolExecutor, room: int) -> float:
         """Begin and hand over what has a slot now; answers how long to wait for the next."""
-        slots = pacing.take(self.sender.pk, min(room, len(self.claimed)))
-        if not slots.count:
-            return slots.wait
-        batch, self.claimed = self.claimed[: slots.count], self.claimed[slots.count :]
-        for item in mark(begin(self.sender.pk, self.lease, batch, slots)):
+        slots, wait = pacing.due(self.sender.pk)
+        if not slots:
+            return wait
+        size = min(slots, room)
+        begun = begin(self.sender.pk, self.lease, self.claimed[:size])
+        if begun is None:
+            return pacing.HORIZON
+        self.claimed = self.claimed[size:]
+        for item in mark(begun) if begun else ():
             use = self._use(item.message.campaign_id) if item.message.kind == Kind.MESSAGE_1 else None
             self.in_flight += 1
             self.sent += 1

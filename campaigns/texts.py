@@ -93,7 +93,7 @@ def triggers(rule: str, words: str, said: Said) -> bool:
     wanted = {plain(line) for line in words.splitlines() if plain(line)}
     spoken = {plain(part) for part in (said.text, said.postback) if part}
     if rule == "button":
-        return said.kind in ("button", "list_reply") and bool(wanted & spoken)
+        return said.kind in ("button", "button_reply", "list_reply") and bool(wanted & spoken)
     return any(f" {word} " in f" {text} " for word in wanted for text in spoken)
 
 

@@ -14,7 +14,12 @@ _services: dict[int, tuple[tuple[str, ...], GupshupService]] = {}
 def service_for(sender: Sender) -> GupshupService:
     """The client that speaks for a sender; its connections are shared by all callers."""
     known = (
-        sender.api_key, sender.app_name, sender.phone_number, sender.api_url, sender.customer_id, sender.app_id,
+        sender.api_key,
+        sender.app_name,
+        sender.phone_number,
+        sender.api_url,
+        sender.customer_id,
+        sender.app_id,
     )
     kept = _services.get(sender.pk)
     if kept is None or kept[0] != known:

@@ -11,6 +11,7 @@ import hmac
 import ipaddress
 import logging
 from time import monotonic
+from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -101,7 +102,7 @@ def _secrets() -> list[tuple[int, bytes]]:
     return _known[0][1]
 
 
-def forget_secrets() -> None:
+def forget_secrets(**_: Any) -> None:
     """Read the secrets again at the next request (a sender was saved)."""
     _known.clear()
 

@@ -1,0 +1,291 @@
+"""The draft of a campaign as a marketer fills it in: the template decides the sender, each variable has its source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.db.models import Count, QuerySet
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from unfold.widgets import (
+    CHECKBOX_CLASSES,
+    INPUT_CLASSES,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from campaigns import sql
+from campaigns.models import Campaign
+from contacts.models import Category
+from gupshup.api import templates
+from gupshup.models import Sender, Template
+from gupshup.senders import default_sender
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+LONGEST_DELAY = 23 * 60  # minutes: Message 2 must leave inside the customer service window
+MEDIA = ("IMAGE", "VIDEO", "DOCUMENT")
+FIELDS: tuple[tuple[str, Any], ...] = (
+    ("first_name", gettext_lazy("First name")),
+    ("last_name", gettext_lazy("Last name")),
+    ("number", gettext_lazy("Phone number")),
+)
+SAMPLED = 5_000  # contacts in which attribute names are looked for
+
+# The newest and the oldest contacts: reading 300 000 rows for a list of names would take a second.
+_ATTRIBUTES = """
+    SELECT DISTINCT jsonb_object_keys(attributes) FROM (
+        (SELECT attributes FROM contacts_contact WHERE jsonb_typeof(attributes) = 'object' ORDER BY id DESC LIMIT %(n)s)
+        UNION ALL
+        (SELECT attributes FROM contacts_contact WHERE jsonb_typeof(attributes) = 'object' ORDER BY id LIMIT %(n)s)
+    ) AS some ORDER BY 1 LIMIT 200"""
+
+
+def attribute_names() -> list[str]:
+    """The columns beyond name and number that contacts were imported with."""
+    return [name for (name,) in sql.rows(_ATTRIBUTES, {"n": SAMPLED})]
+
+
+def sources(*also: str) -> list[tuple[str, Any]]:
+    """What a variable can be filled from; `also` are sources in use, which stay even if no contact has them now."""
+    names = attribute_names()
+    names += [name for one in also if (name := one.removeprefix("attributes.")) != one and name not in names]
+    return [*FIELDS, *((f"attributes.{name}", name) for name in names), ("", _("A fixed text"))]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One row of the form: the n-th variable, where it stands in the text, and how it is filled."""
+
+    position: int
+    name: str
+    around: SafeString
+    field: str
+    text: str
+    choices: list[tuple[str, Any]]
+
+    @property
+    def fixed(self) -> bool:
+        return not self.field
+
+
+def variables(template: Template | None, params: list[dict[str, str]]) -> list[Variable]:
+    """A row for each variable that the template is due."""
+    if template is None:
+        return []
+    choices = sources(*(str(spec.get("field", "")) for spec in params))
+    names = templates.placeholders(template.body)
+    rows = []
+    for n in range(template.params_count):
+        spec = params[n] if n < len(params) else {"field": "first_name" if n == 0 else "", "text": ""}
+        name = names[n] if n < len(names) else str(n + 1)
+        rows.append(
+            Variable(n, name, _around(template.body, name), spec.get("field", ""), spec.get("text", ""), choices)
+        )
+    return rows
+
+
+def _around(body: str, name: str) -> SafeString:
+    """The words on both sides of a placeholder, so that one knows which it is."""
+    flat = " ".join(body.split())
+    for mark in (f"{{{{{name}}}}}", f"{{{{ {name} }}}}"):
+        before, found, after = flat.partition(mark)
+        if found:
+            left = before[-28:] if len(before) <= 28 else "…" + before[-27:]
+            right = after[:20] if len(after) <= 20 else after[:19] + "…"
+            return format_html("{}<mark>{}</mark>{}", left, mark, right)
+    return format_html("{}", _("in a button or header"))
+
+
+class VariablesField(forms.Field):
+    """Reads `params-<n>-field` and `params-<n>-text` into the campaign's list. The page writes these rows itself."""
+
+    class Widget(forms.Widget):
+        def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[dict[str, str]]:
+            found = []
+            while f"{name}-{len(found)}-field" in data and len(found) < 100:
+                n = len(found)
+                found.append(
+                    {"field": str(data[f"{name}-{n}-field"])[:200], "text": str(data.get(f"{name}-{n}-text", ""))[:1024]}
+                )
+            return found
+
+        def value_omitted_from_data(self, data: Mapping[str, Any], files: Any, name: str) -> bool:
+            return False
+
+    widget = Widget
+
+    def clean(self, value: list[dict[str, str]]) -> list[dict[str, str]]:
+        known = {name for name, _label in FIELDS} | {""}
+        for spec in value:
+            if spec["field"] not in known and not spec["field"].startswith("attributes."):
+                raise forms.ValidationError(_("Choose what fills each variable."))
+        return [{"field": spec["field"], "text": " ".join(spec["text"].split())} for spec in value]
+
+
+class TemplateField(forms.ModelChoiceField):
+    """Approved templates, and the one that is chosen already; under their sender's name when there are several."""
+
+    def label_from_instance(self, template: Template) -> str:
+        label = f"{template.name} · {template.language} · {template.get_category_display()}"
+        return label if template.sendable else f"{label} · {template.get_status_display()}"
+
+    def offer(self, chosen: int | None) -> None:
+        wanted = self.queryset.filter(status=Template.Status.APPROVED) | self.queryset.filter(pk=chosen or 0)
+        found = list(wanted.select_related("sender").order_by("sender_id", "name", "language"))
+        by_sender: dict[str, list[tuple[int, str]]] = {}
+        for template in found:
+            by_sender.setdefault(str(template.sender), []).append((template.pk, self.label_from_instance(template)))
+        groups: list[Any] = list(by_sender.items()) if len(by_sender) > 1 else list(*by_sender.values())
+        self.choices = [("", _("Choose a template")), *groups]
+
+
+class CategoriesField(forms.ModelMultipleChoiceField):
+    """Categories with how many contacts each has."""
+
+    def label_from_instance(self, category: Any) -> SafeString:
+        size = ngettext("%(n)s contact", "%(n)s contacts", category.size) % {"n": number_format(category.size)}
+        return format_html(
+            '<span class="wc-swatch" style="background:{}"></span>{} <span class="wc-faint">{}</span>',
+            category.color,
+            category.name,
+            size,
+        )
+
+
+def categories_of(user: User) -> QuerySet[Category]:
+    """The categories that this user may write to, with their sizes."""
+    seen = Category.objects.all() if user.is_super_admin else Category.objects.filter(created_by=user)
+    return seen.annotate(size=Count("contacts")).order_by("name", "id")
+
+
+class CampaignForm(forms.ModelForm):
+    template = TemplateField(
+        Template.objects.exclude(status=Template.Status.DELETED),
+        label=gettext_lazy("Template"),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+    params = VariablesField(required=False)
+    categories = CategoriesField(
+        Category.objects.none(),
+        label=gettext_lazy("Categories"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": " ".join(CHECKBOX_CLASSES)}),
+    )
+    header_media = forms.URLField(
+        label=gettext_lazy("Address of the picture, video or document"),
+        required=False,
+        assume_scheme="https",
+        max_length=1000,
+        widget=forms.URLInput(attrs={"class": " ".join(INPUT_CLASSES), "placeholder": "https://"}),
+        help_text=gettext_lazy("A public web address. WhatsApp fetches it for each message."),
+    )
+    message_2_delay = forms.IntegerField(
+        label=gettext_lazy("Wait before sending it (minutes)"),
+        required=False,
+        min_value=0,
+        max_value=LONGEST_DELAY,
+        widget=forms.NumberInput(attrs={"class": " ".join(INPUT_CLASSES), "inputmode": "numeric"}),
+        help_text=gettext_lazy("0: at once."),
+    )
+    scheduled_at = forms.DateTimeField(
+        label=gettext_lazy("Start"),
+        required=False,
+        input_formats=("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"),
+        widget=forms.DateTimeInput(
+            attrs={"type": "datetime-local", "class": " ".join(INPUT_CLASSES)}, format="%Y-%m-%dT%H:%M"
+        ),
+    )
+
+    class Meta:
+        model = Campaign
+        fields = (
+            "name",
+            "template",
+            "params",
+            "header_media",
+            "categories",
+            "message_2",
+            "trigger",
+            "trigger_words",
+            "message_2_delay",
+            "scheduled_at",
+        )
+        labels = {
+            "name": gettext_lazy("Name of the campaign"),
+            "message_2": gettext_lazy("Text of Message 2"),
+            "trigger": gettext_lazy("Send it after"),
+        }
+        help_texts = {"name": gettext_lazy("Only you and your colleagues see it."), "message_2": ""}
+        widgets = {
+            "name": UnfoldAdminTextInputWidget,
+            "message_2": UnfoldAdminTextareaWidget(attrs={"rows": 5, "maxlength": 4096}),
+            "trigger": UnfoldAdminSelectWidget,
+            "trigger_words": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        }
+
+    user: User  # set by the admin, for each request
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["categories"].queryset = categories_of(self.user)
+        zone = timezone.get_current_timezone_name()
+        self.fields["scheduled_at"].help_text = _("Empty: when you press Launch. Time zone: %(zone)s.") % {"zone": zone}
+        self.fields["template"].offer(self.instance.template_id)
+
+    def clean_message_2_delay(self) -> int:
+        return self.cleaned_data.get("message_2_delay") or 0
+
+    def clean_scheduled_at(self) -> Any:
+        at = self.cleaned_data.get("scheduled_at")
+        if at is not None and at <= timezone.now():
+            raise forms.ValidationError(_("This moment is past. Choose a later one, or leave it empty."))
+        return at
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        template: Template | None = data.get("template")
+        data["params"] = data.get("params", [])[: template.params_count if template else 0]
+        if template is None or template.header_type not in MEDIA:
+            data["header_media"] = ""
+        if data.get("trigger") != Campaign.Trigger.ANY and not data.get("trigger_words", "").strip():
+            self.add_error("trigger_words", _("Write at least one button or word, or choose any answer."))
+        self._choose_sender(template)
+        return data
+
+    def _choose_sender(self, template: Template | None) -> None:
+        """A template belongs to one sender, so choosing it chooses the sender."""
+        try:
+            self.instance.sender = template.sender if template else self._sender()
+        except Sender.DoesNotExist:
+            raise forms.ValidationError(_("No sender is set up yet. Ask a super-admin to add one.")) from None
+
+    def _sender(self) -> Sender:
+        return self.instance.sender if self.instance.sender_id else default_sender()
+
+    # -- what the page shows
+
+    @property
+    def chosen_template(self) -> Template | None:
+        """The template that stands in the form now, saved or not."""
+        pk = self["template"].value()
+        return Template.objects.filter(pk=pk).first() if str(pk or "").isdecimal() else None
+
+    @property
+    def variables(self) -> list[Variable]:
+        return variables(self.chosen_template, self["params"].value() or [])
+
+    @property
+    def needs_media(self) -> bool:
+        template = self.chosen_template
+        return template is not None and template.header_type in MEDIA
