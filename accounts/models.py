@@ -134,3 +134,9 @@ class User(AbstractBaseUser):
 
     def get_short_name(self) -> str:
         return self.first_name or self.email
+
+
+# Django looks for an app's models here.
+from accounts.programs import ApiKey as ApiKey  # noqa: E402
+from accounts.programs import Gate as Gate  # noqa: E402
+from accounts.programs import IdempotencyKey as IdempotencyKey  # noqa: E402

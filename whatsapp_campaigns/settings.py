@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "whatsapp_campaigns.api.middleware.ApiMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -184,10 +186,24 @@ CELERY_BEAT_SCHEDULE = {
     "self-check": {"task": "campaigns.self_check_task", "schedule": 300.0, "options": {"expires": 300}},
 }
 
+# -- the API (docs/api.md): tokens for people, keys for programs, no cookies.
 REST_FRAMEWORK = {
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.Bearer", "accounts.authentication.ProgramKey"],
+    "DEFAULT_PERMISSION_CLASSES": ["whatsapp_campaigns.api.permissions.Guarded"],
+    "DEFAULT_PARSER_CLASSES": ["whatsapp_campaigns.api.parsers.BoundedJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "whatsapp_campaigns.api.paging.Pages",
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "whatsapp_campaigns.api.errors.handle",
 }
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=30),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
+    "CHECK_REVOKE_TOKEN": True,  # a new password ends the tokens given before
+}
+API_ALLOWED_ORIGINS = env.list("API_ALLOWED_ORIGINS", default=[])  # of a front end on another host
 
 # -- HTTPS and headers. HTTPS=0 only for a local trial.
 HTTPS = env.bool("HTTPS", default=not LOCAL)

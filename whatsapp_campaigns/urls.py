@@ -15,5 +15,6 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("favicon.ico", RedirectView.as_view(url=staticfiles_storage.url("whatsapp_campaigns/favicon.ico"))),
     path("", include("gupshup.urls")),
+    path("api/", include(("whatsapp_campaigns.api.urls", "api"))),
     path("admin/", admin.site.urls),
 ]

@@ -45,7 +45,8 @@ def test_trouble_is_told_in_the_language_of_the_person(client, address, expected
 @pytest.mark.urls(__name__)
 def test_a_program_gets_json(client):
     answer = client.get("/api/fail/broken/", headers={"Accept-Language": "en"})
-    assert (answer.status_code, answer.json()) == (500, {"detail": "Something went wrong on our side"})
+    expected = {"detail": "Something went wrong on our side", "code": "server_error"}
+    assert (answer.status_code, answer.json()) == (500, expected)
 
 
 def test_a_foreign_host_name_is_told_in_the_language_of_the_person(client):

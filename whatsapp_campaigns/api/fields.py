@@ -1,0 +1,96 @@
+"""Serializers that take exactly what they declare: no unknown keys, no text for numbers, times in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+MAX_ID = 2**63 - 1
+MAX_IDS = 100_000  # in one list
+
+
+class Text(serializers.CharField):
+    """A JSON string; DRF's own would take numbers too."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Whole(serializers.IntegerField):
+    """A JSON number without a fraction, within 64 bits."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_value", MAX_ID)
+        kwargs.setdefault("min_value", -MAX_ID)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int | float) or data != data // 1:
+            self.fail("invalid")
+        return super().to_internal_value(data if isinstance(data, int) else int(data))
+
+
+class Flag(serializers.BooleanField):
+    """true or false; DRF's own would take "yes" and 1 too."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class Moment(serializers.DateTimeField):
+    """ISO 8601, written in UTC."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(default_timezone=UTC, **kwargs)
+
+    def to_internal_value(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            self.fail("invalid", format="ISO 8601")
+        return super().to_internal_value(value)
+
+
+def id_field(**kwargs: Any) -> Whole:
+    return Whole(min_value=1, **kwargs)
+
+
+def id_list(**kwargs: Any) -> serializers.ListField:
+    """Ids, each at least 1; a repeated one counts once for the caller."""
+    kwargs.setdefault("max_length", MAX_IDS)
+    return serializers.ListField(child=id_field(), **kwargs)
+
+
+class Strict(serializers.Serializer):
+    """Refuses keys that it does not declare. Those that it declares read-only are left aside."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            unknown = {str(key): [_("Unknown field.")] for key in data if key not in self.fields}
+            if unknown:
+                raise serializers.ValidationError(unknown)
+        return super().to_internal_value(data)
+
+
+class StrictModel(Strict, serializers.ModelSerializer):
+    """A model's declared fields, as strict as `Strict`."""
+
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.CharField: Text,
+        models.TextField: Text,
+        models.BooleanField: Flag,
+        models.DateTimeField: Moment,
+        models.IntegerField: Whole,
+        models.SmallIntegerField: Whole,
+        models.BigIntegerField: Whole,
+        models.PositiveIntegerField: Whole,
+        models.PositiveSmallIntegerField: Whole,
+    }

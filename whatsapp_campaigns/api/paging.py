@@ -1,0 +1,28 @@
+"""Lists come in pages of at most 50."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import ValidationError
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.request import Request
+
+PAGE = 50
+
+
+class Pages(PageNumberPagination):
+    """`?page=2&page_size=20`; answers `count`, `next`, `previous`, `results`. A larger page_size means 50."""
+
+    page_size = PAGE
+    max_page_size = PAGE
+    page_size_query_param = "page_size"
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        """Raises ValidationError for numbers that are none, and NotFound past the last page."""
+        for name in (self.page_query_param, self.page_size_query_param):
+            given = request.query_params.get(name)
+            if given is not None and not (given.isascii() and given.isdigit() and 0 < len(given) < 19 and int(given)):
+                raise ValidationError({name: [_("Give a whole number, 1 or more.")]})
+        return super().paginate_queryset(queryset, request, view)
