@@ -48,11 +48,12 @@ class Category(models.Model):
 
 class ContactQuerySet(models.QuerySet):
     def of(self, user: User) -> ContactQuerySet:
-        """Whom this user sees: a super-admin everybody, an admin those they created or have in a category."""
+        """Whom this user sees: a super-admin everybody, an admin those they created, linked or have in a category."""
         if user.is_super_admin:
             return self
         listed = Contact.categories.through.objects.filter(contact_id=OuterRef("pk"), category__created_by=user)
-        return self.filter(Q(created_by=user) | Exists(listed))
+        linked = Contact.linked_to.through.objects.filter(contact_id=OuterRef("pk"), user=user)
+        return self.filter(Q(created_by=user) | Exists(listed) | Exists(linked))
 
     def reachable(self) -> ContactQuerySet:
         """Those a marketing message may be sent to now."""
@@ -127,6 +128,10 @@ class Contact(models.Model):
 
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, verbose_name=_("created by")
+    )
+    # Those who gave a number that somebody else had created already: they see it too.
+    linked_to = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, related_name="linked_contacts", blank=True, editable=False
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
