@@ -198,6 +198,7 @@ def _roles(names: list[str], body: list[list[str]], region: str) -> list[str]:
         numbers = [by_content] if by_content is not None else numbers
     if not numbers:
         raise FileError(FileReason.NO_NUMBERS)
+    roles = ["" if role == NUMBER else role for role in roles]
     for i in numbers:
         roles[i] = NUMBER if i == numbers[0] else OTHER_NUMBER
     return _settled(names, roles)

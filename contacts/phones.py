@@ -315,7 +315,9 @@ def _plan_of_code(code: str) -> _Plan | None:
             f"(?!{data.national_prefix_for_parsing})" if data.national_prefix_for_parsing else "",
             f"(?=(?:{data.general_desc.national_number_pattern})$)",
             *(f"(?!(?:{other})$)" for other in unlike),
-            "(?:" + "|".join(_of_length(desc.national_number_pattern, desc.possible_length) for desc in usual) + ")",
+            "(?:"
+            + "|".join(_of_length(desc.national_number_pattern or "", desc.possible_length) for desc in usual)
+            + ")",
         ]
     )
     trunk = data.national_prefix_for_parsing or ""
