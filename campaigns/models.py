@@ -129,6 +129,10 @@ class Campaign(models.Model):
             "resume", actor, CampaignStatus.PAUSED, to=CampaignStatus.RUNNING, pause_reason="", pause_detail=""
         )
 
+    def unschedule(self, actor: User | None = None) -> bool:
+        """Back to a draft that can be changed; it starts when a person launches it."""
+        return self._verb("unschedule", actor, CampaignStatus.SCHEDULED, to=CampaignStatus.DRAFT)
+
     def cancel(self, actor: User | None = None) -> bool:
         """End for good. Waiting messages are cancelled by `launching.cancel_waiting`, from here and from the sweep."""
         before_end = (
