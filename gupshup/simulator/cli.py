@@ -121,7 +121,6 @@ class Simulator:
         management = Management(self.story)
         control = Control(self.apps, sending, self.story, management)
         self.server = control.server = Server(Router(self.apps, sending, management, control), options.keep_alive)
-        self.story.recall(self.apps)
 
     def _app(self, options: argparse.Namespace) -> App:
         app = App(options.app, options.api_key, options.source, options.app_id, options.wallet, options.price)
@@ -136,6 +135,7 @@ class Simulator:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         host, port = await self.server.start(self.options.host, self.options.port)
+        self.story.recall(self.apps)
         if self.options.port_file:
             self.options.port_file.write_text(f"{port}\n")
         app = next(iter(self.apps.values()))

@@ -61,7 +61,7 @@ class Control:
 
     def change(self, request: Request) -> Reply:
         """Set switches: `docs/simulator.md` lists them. Those of an app go to `app`, the first when none is named."""
-        data = dict(request.json())
+        data = request.json_object()
         app = self._app(data)
         data.pop("app", None)
         for name, value in data.items():
@@ -107,7 +107,7 @@ class Control:
 
     def add_app(self, request: Request) -> Reply:
         """A further app: name, key, source, and perhaps id, webhook, layout."""
-        data = dict(request.json())
+        data = request.json_object()
         webhook, layout = data.pop("webhook", ""), data.pop("layout", "v2")
         app = App(str(data["name"]), str(data["key"]), str(data["source"]), str(data.get("id", "")))
         self.apps[app.name] = app
@@ -127,7 +127,7 @@ class Control:
     def inbound(self, request: Request) -> Reply:
         """A person writes now: `from`, and perhaps `type`, `text`, `quote` (a messageId, or `last`), `count`, `name`,
         `no_phone`, and what belongs to the type (`postback`, `ref`, `url`...)."""
-        data = dict(request.json())
+        data = request.json_object()
         app = self._app(data)
         person = self.story.person(app, str(data["from"]).lstrip("+"))
         word = str(data.get("type", "text"))
@@ -152,7 +152,7 @@ class Control:
 
     def template_event(self, request: Request) -> Reply:
         """`template` (id or element name) and any of `status` (+ `reason`), `quality`, `category` (+ `warning`)."""
-        data = dict(request.json())
+        data = request.json_object()
         app = self._app(data)
         template = app.template(str(data["template"]))
         if template is None:
@@ -178,7 +178,7 @@ class Control:
 
     def account_event(self, request: Request) -> Reply:
         """`type` (`status-event`, `tier-event`, ...) and its `payload`, sent as they are."""
-        data = dict(request.json())
+        data = request.json_object()
         app = self._app(data)
         kind = str(data["type"])
         words = {"type": kind, "payload": dict(data["payload"])}
@@ -187,7 +187,7 @@ class Control:
 
     def preference(self, request: Request) -> Reply:
         """`from` stops or resumes (`value`) marketing messages."""
-        data = dict(request.json())
+        data = request.json_object()
         app = self._app(data)
         person = self.story.person(app, str(data["from"]).lstrip("+"))
         if data.get("value", "stop") not in ("stop", "resume"):
@@ -197,14 +197,14 @@ class Control:
 
     def user_event(self, request: Request) -> Reply:
         """`from` and `type`: opted-in or opted-out."""
-        data = dict(request.json())
+        data = request.json_object()
         words = {"phone": str(data["from"]).lstrip("+"), "type": str(data["type"])}
         self.story.tell(self._app(data), Event("user", words["type"], self.story.clock.stamp(), data=words))
         return json_reply(words)
 
     def raw_callback(self, request: Request) -> Reply:
         """Post any `body` (text) with any `content_type` to the subscriptions, as one callback."""
-        data = dict(request.json())
+        data = request.json_object()
         body = str(data["body"]).encode("utf-8", "surrogatepass")
         words = {"body": body, "content_type": str(data.get("content_type", "application/json"))}
         self.story.tell(self._app(data), Event("raw", "raw", self.story.clock.stamp(), data=words))
@@ -212,7 +212,7 @@ class Control:
 
     def repeat(self, request: Request) -> Reply:
         """Report a `word` about `message_id` again, or for the first time: late, twice, out of order, as you like."""
-        data = dict(request.json())
+        data = request.json_object()
         message = self.ledger.by_message[str(data["message_id"])]
         app = self.apps[message.app]
         person = self.story.person(app, message.destination)

@@ -109,6 +109,9 @@ def v2(event: Event, app: App) -> dict[str, Any]:
             envelope["payload"] = _v2_status(event)
         case "message":
             envelope["payload"] = _v2_message(event)
+        case "mismatch":
+            known = {"id": _message(event).message_id, "type": "mismatch", "destination": event.destination}
+            envelope["payload"] = known | {"payload": event.data}
         case "ping":
             envelope["payload"] = {"phone": "callbackSetPhone", "type": "sandbox-start"}
         case _:

@@ -289,12 +289,8 @@ class Ledger:
                 person = people.setdefault(entry.destination, _nobody())
                 person[f"{entry.kind}s"] += 1
                 person["messages"].append({"message_id": entry.message_id, "kind": entry.kind, "state": entry.state})
-        written: set[tuple[str, str]] = set()
-        for callback in self.callbacks:
-            mark = (callback.destination or "", str((callback.detail or {}).get("id")))
-            if callback.seq > since and callback.event == "message" and mark not in written:
-                written.add(mark)
-                people.setdefault(callback.destination or "", _nobody())["wrote"].append(callback.detail)
+        for number, messages in written([one for one in self.callbacks if one.seq > since]).items():
+            people.setdefault(number, _nobody())["wrote"] = list(messages.values())
         return people
 
     def summary(self, window: float = 60.0, since: int = 0) -> dict[str, Any]:
@@ -303,6 +299,7 @@ class Ledger:
         refused = [one for one in self.refused if one.seq > since]
         callbacks = [one for one in self.callbacks if one.seq > since]
         contents = Counter((one.destination, one.content) for one in accepted)
+        wrote = written(callbacks, without=("welcome",))
         kinds = Counter((one.destination, one.kind) for one in accepted)
 
         return {
@@ -328,8 +325,9 @@ class Ledger:
             "callbacks": len(callbacks),
             "callbacks_by_type": Counter(f"{one.event}/{one.word}" for one in callbacks),
             "callbacks_by_state": Counter(one.state for one in callbacks),
-            "inbound_messages": len({(one.detail or {}).get("id") for one in callbacks if one.event == "message"}),
-            "people_who_wrote": len({one.destination for one in callbacks if one.event == "message"}),
+            "inbound_messages": sum(map(len, wrote.values())),
+            "people_who_wrote": len(wrote),
+            "people_heard": sum(any(one["told"] for one in messages.values()) for messages in wrote.values()),
             "faults": self.faults,
         }
 
@@ -337,6 +335,18 @@ class Ledger:
 def most(counts: Counter[tuple[str, str]], kind: str) -> int:
     """The most messages of one kind that anybody got."""
     return max((count for (_, which), count in counts.items() if which == kind), default=0)
+
+
+def written(callbacks: list[Callback], without: tuple[str, ...] = ()) -> dict[str, dict[str, dict[str, Any]]]:
+    """What people wrote: by number, then by inbound id. `told`: some subscriber answered it with 2xx."""
+    people: dict[str, dict[str, dict[str, Any]]] = {}
+    for callback in callbacks:
+        words = callback.detail or {}
+        if callback.event == "message" and words["type"] not in without:
+            messages = people.setdefault(callback.destination or "", {})
+            message = messages.setdefault(words["id"], words | {"told": False})
+            message["told"] = message["told"] or callback.state == "answered"
+    return people
 
 
 def _nobody() -> dict[str, Any]:

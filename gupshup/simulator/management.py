@@ -262,7 +262,7 @@ def read_headers(meta: str) -> dict[str, str]:
     try:
         data = json.loads(meta)
         headers = data.get("headers", data)
-        return {str(name): str(value) for name, value in headers.items()}
+        return {str(name): " ".join(str(value).split()) for name, value in headers.items()}
     except (ValueError, AttributeError) as error:
         raise RefusalError(400, "Invalid Meta") from error
 

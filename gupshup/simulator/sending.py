@@ -137,9 +137,11 @@ class Sending:
         if person is not None and not self.story.quiet:
             paid = draft.kind == "session" or app.charge()
             failure = failure_of(app, message, person, fault, self.story.window_open(person), paid)
-            if isinstance(fault, CallFault) and fault.name == "before_answer":
+            told: frozenset[str] = frozenset()
+            if message.answer_fault == "before_answer" and not (failure and failure.synchronous):
                 reply.first = self._tell_first(app, message, person)
-            self.story.begin(app, message, person, failure, draft.postbacks)
+                told = frozenset({"enqueued"})
+            self.story.begin(app, message, person, failure, draft.postbacks, told)
         return reply
 
     def _named(self, app: App, draft: Draft) -> App:

@@ -53,9 +53,12 @@ class Request:
     def query(self) -> dict[str, str]:
         return {name: values[-1] for name, values in parse_qs(self.query_string, keep_blank_values=True).items()}
 
-    def json(self) -> Any:
-        """The body as JSON. Raises ValueError."""
-        return json.loads(self.body.decode("utf-8"))
+    def json_object(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises ValueError."""
+        data = json.loads(self.body.decode("utf-8"))
+        if not isinstance(data, dict):
+            raise ValueError("the body must be a JSON object")
+        return data
 
     @property
     def keeps_alive(self) -> bool:

@@ -50,11 +50,29 @@ class Story:
         return self.people[key]
 
     def recall(self, apps: dict[str, App]) -> None:
-        """After a restart on an old ledger: who wrote when, so that their windows are still open."""
+        """After a restart on an old ledger: windows are open again, and reports that nobody took are made again."""
+        told: dict[str, set[str]] = {}
+        wrote: dict[str, float] = {}
         for callback in self.ledger.callbacks:
             if callback.event == "message" and callback.destination:
-                for app in apps.values():
-                    self.person(app, callback.destination).wrote = callback.mono
+                wrote[callback.destination] = callback.mono
+            if callback.event == "status" and callback.state == "answered":
+                told.setdefault(callback.message_id or "", set()).add(callback.word)
+        for message in self.ledger.accepted:
+            if message.app in apps:
+                words = frozenset(told.get(message.message_id, ()))
+                self._go_on(apps[message.app], message, words, wrote.get(message.destination))
+
+    def _go_on(self, app: App, message: Accepted, told: frozenset[str], wrote: float | None) -> None:
+        person = self.person(app, message.destination)
+        person.calls = max(person.calls, message.calls)
+        person.wrote = wrote
+        if wrote is not None:
+            person.answers = MOST_REPLIES
+        if self.quiet or not app.subscriptions or told & {"read", "failed"}:
+            return
+        failure = REPORTS.get(message.code or message.answer_fault or "") or REPORTS.get(person.behaviour.fails)
+        self.begin(app, message, person, failure, told=told)
 
     def forget_people(self) -> None:
         self.people.clear()
@@ -65,17 +83,24 @@ class Story:
     # after an acceptance
 
     def begin(
-        self, app: App, message: Accepted, person: Person, failure: ReportFault | None, postbacks: dict[int, str]
+        self,
+        app: App,
+        message: Accepted,
+        person: Person,
+        failure: ReportFault | None,
+        postbacks: dict[int, str] | None = None,
+        told: frozenset[str] = frozenset(),
     ) -> None:
-        """Book all that follows. `failure`: what WhatsApp or Gupshup will report instead of a delivery."""
+        """Book all that follows. `failure`: what WhatsApp or Gupshup will report instead of a delivery; `told`: the
+        reports that are out already; `postbacks`: by number of the button."""
         dice = self.faults.callback_dice(f"{message.destination}/{message.calls}")
         plan = self._reports(app, message, person, failure, dice.dice)
-        plan = disturbed(plan, dice)
+        plan = disturbed([(delay, event) for delay, event in plan if event.word not in told], dice)
         for delay, event in plan:
             self._book(app, delay, event, dice)
         delivered = [delay for delay, event in plan if event.word in ("delivered", "read")]
-        if delivered:
-            self._act(app, message, person, min(delivered), postbacks)
+        if delivered or "delivered" in told:
+            self._act(app, message, person, min(delivered, default=0.0), postbacks or {})
 
     def _reports(
         self, app: App, message: Accepted, person: Person, failure: ReportFault | None, dice: random.Random
@@ -99,7 +124,7 @@ class Story:
         if person.wa_id != person.number:
             words = {"wa_id": person.wa_id, "phone": person.number}
             plan.append((at, Event("mismatch", "mismatch", 0.0, message=message, person=person, data=words)))
-        if message.kind == "template":
+        if message.kind == "template" and any(one.wants("BILLING") for one in app.subscriptions.values()):
             plan.append((at + 1.0, Event("billing", "billing", 0.0, "BILLING", message, person)))
         if person.behaviour.reads:
             plan.append((at + dice.uniform(*profile.read), self._status("read", message, person)))
@@ -290,6 +315,8 @@ class Story:
 
 def disturbed(plan: list[tuple[float, Event]], dice: CallbackDice) -> list[tuple[float, Event]]:
     """The reports of one message, mixed up as the dice say."""
+    if not plan:
+        return plan
     if dice.strikes("no_enqueued"):
         plan = [(delay, event) for delay, event in plan if event.word != "enqueued"]
     if dice.strikes("read_only") and any(event.word == "read" for _, event in plan):
