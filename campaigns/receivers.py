@@ -7,13 +7,25 @@ from typing import Any
 from django.dispatch import receiver
 
 from campaigns import doorbell, optouts, signals, tasks
+from campaigns.models import Campaign
+from campaigns.status import CampaignStatus
 from contacts.signals import opted_out
-from gupshup.signals import callback_kept
+from gupshup.models import Template
+from gupshup.signals import callback_kept, template_changed
 
 
 @receiver(opted_out)
 def end_what_waits(contact_ids: list[int], **_: Any) -> None:
     optouts.cancel_waiting(contact_ids)
+
+
+@receiver(template_changed)
+def pause_campaigns(template: Template, **_: Any) -> None:
+    """Every further message with a template that Meta paused, refused or disabled would fail."""
+    if template.sendable:
+        return
+    for campaign in Campaign.objects.filter(template=template, status=CampaignStatus.RUNNING):
+        campaign.pause(reason=f"template_{template.status.lower()}", detail=template.reason)
 
 
 @receiver(callback_kept)
