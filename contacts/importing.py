@@ -345,7 +345,10 @@ class _Categories:
     def __init__(self, job: Import, chunk: Chunk) -> None:
         self._always = {job.category_id} if job.category_id else set()
         self._ids: dict[str, int] = {}
-        names = {name.casefold(): name for _record, person in chunk.persons for name in person.categories}
+        names: dict[str, str] = {}
+        for _record, person in chunk.persons:
+            for name in person.categories:
+                names.setdefault(name.casefold(), name)
         if names:
             self._find(job, set(names))
             self._create(job, {key: name for key, name in names.items() if key not in self._ids}, chunk)
