@@ -85,9 +85,8 @@ def serve(home: Path, port: int | None) -> None:
                 say("Démarrage de PostgreSQL et de Valkey…", "Starting PostgreSQL and Valkey…")
                 settings.update(servers.start())
                 environment.write(environment.file_of(ROOT), settings)
-                supervisor = Supervisor(
-                    home, ROOT, environment.for_programs(settings), servers=(servers.postgres, servers.valkey)
-                )
+                supervisor = Supervisor(home, home / "logs", ROOT, environment.for_programs(settings))
+                supervisor.servers = (servers.postgres, servers.valkey)
                 with _stopped_at_the_end(supervisor):
                     _bring_up(supervisor, settings, listener)
                     supervisor.wait_until(lambda: False)
@@ -147,26 +146,16 @@ def once(home: Path, options: argparse.Namespace, rest: list[str]) -> int:
     with throwaway_folder(home, "once") as folder, programs.listen() as listener:
         settings = {**new_settings(), **programs.addresses(listener, {})}
         settings.update(Servers(folder, home=home, throwaway=True).start())
-        supervisor = Supervisor(folder, ROOT, environment.for_programs(settings))
-        code = 1
+        logs = home / "logs-once"  # they outlive the run, until the next
+        shutil.rmtree(logs, ignore_errors=True)
+        supervisor = Supervisor(folder, logs, ROOT, environment.for_programs(settings))
         try:
             programs.run_to_end("prepare", [sys.executable, "-m", "whatsapp_campaigns.local.prepare"], supervisor)
             programs.start_all(supervisor, settings, listener, *chance)
-            code = programs.run_watched(command, supervisor)
+            return programs.run_watched(command, supervisor)
         finally:
             with undisturbed():
                 supervisor.stop()
-                if code:
-                    _keep_logs(supervisor.logs, home / "logs-once")
-    return code
-
-
-def _keep_logs(logs: Path, kept: Path) -> None:
-    """After a failure, the last run's logs outlive its folder."""
-    if logs.exists():
-        shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(logs, kept)
-        say(f"Les journaux : {kept}", f"The logs: {kept}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
 # Finds a Python (3.11 or newer) and hands over to bootstrap.py. Sourced by bin/demo and bin/test with `root`
 # (the clone) and `kind` set. Plain POSIX sh: nothing but a Python or uv is expected of the machine.
 
+# An empty environment has no PATH; the shell has a default of its own, and Python finds itself by it.
+PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}
+export PATH
+
 usable() { "$1" -I -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1; }
 newer() { "$1" -I -c 'import sys; sys.exit(not (3, 11) <= sys.version_info)' >/dev/null 2>&1; }
 

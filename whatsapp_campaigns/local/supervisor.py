@@ -39,9 +39,14 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def stop_on_signals() -> None:
-    """From now on SIGTERM and SIGHUP raise Stopped, as SIGINT raises KeyboardInterrupt."""
+    """From now on SIGTERM raises Stopped, SIGHUP too (not under nohup), and SIGINT raises KeyboardInterrupt.
+
+    A shell starts what it puts in the background with SIGINT ignored; we obey it there too.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGHUP, _stop)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _stop)
 
 
 @contextlib.contextmanager
@@ -72,18 +77,15 @@ class Child:
 
 @dataclass
 class Supervisor:
-    """Children run in `root` with exactly this environment; logs go to `folder`/logs. Call `watch_once` often."""
+    """Children run in `root` with exactly this environment. Call `watch_once` often."""
 
     folder: Path
+    logs: Path
     root: Path
     environment: dict[str, str]
     servers: tuple[Server, ...] = ()
     children: list[Child] = field(default_factory=list)
     servers_seen: float = 0.0
-
-    @property
-    def logs(self) -> Path:
-        return self.folder / "logs"
 
     def log_of(self, child: Child) -> Path:
         return self.logs / f"{child.name}.log"
