@@ -40,7 +40,8 @@ LOGIN_FROM_ADDRESS = Limit("login from one address", 60, 1)
 
 def enter(limit: Limit, *who: str) -> float:
     """Take a pass; answers 0, or the seconds until one is free when there is none."""
-    values: dict[str, bytes | float] = {"key": _key(limit, *who), "every": limit.every, "ahead": limit.every * (limit.burst - 1)}
+    ahead = limit.every * (limit.burst - 1)
+    values: dict[str, bytes | float] = {"key": _key(limit, *who), "every": limit.every, "ahead": ahead}
     with connection.cursor() as cursor:
         cursor.execute(_TIDY)
         cursor.execute(_ENTER, values)

@@ -95,7 +95,7 @@ class IdempotencyKey(models.Model):
     key = models.CharField(max_length=255)
     request = models.BinaryField(max_length=32)  # SHA-256 of method, address and body
     status = models.SmallIntegerField(default=0)  # 0 only inside the transaction that works on it
-    body = models.JSONField(null=True)
+    body = models.TextField(default="")
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:

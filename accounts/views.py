@@ -7,7 +7,7 @@ from typing import Any
 from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import generics, serializers
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -24,7 +24,7 @@ from accounts.serializers import (
 )
 from whatsapp_campaigns.api.errors import Conflict
 from whatsapp_campaigns.api.permissions import LoggedIn
-from whatsapp_campaigns.api.views import Change
+from whatsapp_campaigns.api.views import Api, Change, Collection
 
 
 def _answer(tokens: dict[str, str]) -> dict[str, Any]:
@@ -70,17 +70,17 @@ class Refresh(APIView):
         return 'Bearer realm="api"'
 
 
-class Me(APIView):
+class Me(Api):
     """Who the token or key acts for."""
 
     permission_classes = (LoggedIn,)
 
     @extend_schema(operation_id="me", responses=UserSerializer)
     def get(self, request: Request) -> Response:
-        return Response(UserSerializer(request.user).data)
+        return Response(UserSerializer(self.user).data)
 
 
-class Users(generics.ListCreateAPIView):
+class Users(Collection):
     """Everybody who can log in. Super-admins only."""
 
     subject = "accounts.user"

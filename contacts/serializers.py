@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +15,7 @@ from contacts.reasons import Reason
 from whatsapp_campaigns.api.fields import Flag, Moment, Strict, StrictModel, Text, Whole, id_field, id_list
 
 MAX_ATTRIBUTES = 100
+SHOWN_REJECTED = 100  # rows in an import's own answer
 
 
 class CategorySerializer(StrictModel):
@@ -88,7 +89,7 @@ class ContactSerializer(StrictModel):
 
     def _news(self, full: str | None, phone: str | None, country: str | None) -> tuple[str | None, str | None]:
         """What differs from the contact as it is: old clients send everything back and change one field."""
-        contact = self.instance
+        contact = cast(Contact, self.instance)
         if phone == contact.phone_number and country in (None, contact.country_code):
             phone = None
         elif phone is None and country not in (None, contact.country_code):
@@ -232,10 +233,7 @@ class ImportSerializer(StrictModel):
 
     def get_rejected(self, job: Import) -> list[dict[str, Any]]:
         """The first rejected rows; `/api/imports/{id}/rejected` has all."""
-        return RejectedRowSerializer(job.rejected_rows.order_by("line", "id")[:SHOWN_REJECTED], many=True).data
-
-
-SHOWN_REJECTED = 100
+        return list(RejectedRowSerializer(job.rejected_rows.order_by("line", "id")[:SHOWN_REJECTED], many=True).data)
 
 
 class ImportFileSerializer(Strict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -150,7 +150,7 @@ class OneContact(_ContactView, Change):
     def perform_update(self, serializer: serializers.BaseSerializer) -> None:
         number = serializer.validated_data.get("number")
         changed: dict[str, Any] = {}
-        if number and number != self.get_object().number:
+        if number and number != cast(Contact, serializer.instance).number:
             # What was learned of the old number says nothing of the new one.
             changed = {
                 "country_code": country_code(number),
@@ -172,7 +172,7 @@ class OneContact(_ContactView, Change):
 class Profile(_ContactView, generics.RetrieveUpdateAPIView):
     """A contact's attributes, lists and consent."""
 
-    serializer_class = ProfileSerializer
+    serializer_class = ProfileSerializer  # type: ignore[assignment]
     http_method_names = ["get", "head", "patch"]
 
     def get_queryset(self) -> QuerySet[Contact]:

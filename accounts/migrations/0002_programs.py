@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(max_length=255)),
                 ('request', models.BinaryField(max_length=32)),
                 ('status', models.SmallIntegerField(default=0)),
-                ('body', models.JSONField(null=True)),
+                ('body', models.TextField(default='')),
                 ('created_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],

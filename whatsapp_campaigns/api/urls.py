@@ -6,4 +6,5 @@ from whatsapp_campaigns.api import converters as converters
 
 urlpatterns = [
     path("", include("accounts.urls")),
+    path("", include("contacts.urls")),
 ]
