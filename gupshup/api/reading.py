@@ -168,7 +168,7 @@ def moment_of(value: object, now: datetime) -> datetime | None:
     try:
         if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
             moment = datetime.fromisoformat(value.strip()[:40])
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         else:
             number = number_of(value)
             if number is None:
