@@ -228,7 +228,6 @@ def queue_second(first: Message, contact: Contact, inbound: Inbound, at: datetim
         and campaign.status in (CampaignStatus.RUNNING, CampaignStatus.PAUSED, CampaignStatus.FINISHED)
         and contact.opted_out_at is None
         and expires > timezone.now()
-        and inbound.phone
         and texts.triggers(campaign.trigger, campaign.trigger_words, inbound)
     )
     if not wanted:

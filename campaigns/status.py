@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from django.db.models import IntegerChoices, TextChoices
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Status(IntegerChoices):
@@ -20,7 +21,7 @@ class Status(IntegerChoices):
     SENT = 30, _("sent")
     FAILED = 35, _("failed")
     DELIVERED = 40, _("delivered")
-    READ = 50, _("read")
+    READ = 50, pgettext_lazy("message", "read")
 
     @property
     def word(self) -> str:

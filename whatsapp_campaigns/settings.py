@@ -154,7 +154,7 @@ USE_TZ = True
 LOCALE_PATHS = [BASE_DIR / "whatsapp_campaigns" / "locale"]
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / ".data" / "static" if LOCAL else BASE_DIR / "staticfiles"
+STATIC_ROOT = None if LOCAL else BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = LOCAL or DEBUG
 
 # -- Celery: the broker is a doorbell (docs/architecture.md). No state, no results, no countdowns.
@@ -263,4 +263,4 @@ OLD_META_VARIABLES = [
 # -- the sending engine (campaigns.sending). The deadline is longer than a call can take (30 s and connecting).
 SENDING_THREADS = env.int("SENDING_THREADS", default=32)
 SENDING_LEASE_SECONDS = env.float("SENDING_LEASE_SECONDS", default=60)
-SENDING_DEADLINE_SECONDS = env.float("SENDING_DEADLINE_SECONDS", default=90)
+SENDING_DEADLINE_SECONDS = env.float("SENDING_DEADLINE_SECONDS", default=60)

@@ -80,7 +80,8 @@ def test_no_window_holds_more_than_the_limit_over_all_workers(gupshup, launched,
     ],
 )
 def test_what_may_have_gone_is_uncertain_and_never_sent_again(gupshup, launched, sender, fault, status, attempt):
-    simulator, campaign = gupshup("--faults", f"{fault}=1"), launched(people=2)
+    gupshup("--faults", f"{fault}=1")
+    campaign = launched(people=2)
     sending.drain(sender, seconds=20)
     sending.drain(sender, seconds=20)
     assert set(states().values()) == {status}
