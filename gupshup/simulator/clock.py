@@ -13,7 +13,8 @@ class Clock:
     speed: float = 1.0
     offset: float = 0.0
     simulated: bool = False
-    started: float = field(default_factory=time.time)
+    base_real: float = field(default_factory=time.time)
+    base_simulated: float = field(default_factory=time.time)
 
     def wall(self) -> float:
         """This machine's time plus the offset, seconds since 1970."""
@@ -23,7 +24,16 @@ class Clock:
         """The time that reports and messages bear."""
         if not self.simulated:
             return self.wall()
-        return self.started + self.offset + (time.time() - self.started) * self.speed
+        return self.base_simulated + self.offset + (time.time() - self.base_real) * self.speed
+
+    def change_speed(self, speed: float) -> float:
+        """Go on at another speed; simulated time does not jump. Returns old / new, the factor for what is still ahead."""
+        now = time.time()
+        self.base_simulated += (now - self.base_real) * self.speed
+        self.base_real = now
+        factor = self.speed / speed
+        self.speed = speed
+        return factor
 
     def real(self, simulated_seconds: float) -> float:
         return simulated_seconds / self.speed

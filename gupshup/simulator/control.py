@@ -81,7 +81,7 @@ class Control:
             case "quiet_callbacks":
                 story.quiet = bool(value)
             case "speed":
-                story.clock.speed = positive(value)
+                story.change_speed(positive(value))
             case "hang_seconds" | "drip_seconds" if self.server is not None:
                 setattr(self.server, name, positive(value))
             case "retries" | "timeout" | "pause" | "concurrency":

@@ -273,6 +273,13 @@ class Courier:
             "next_in": round(self._table[0][0] - time.monotonic(), 3) if self._table else None,
         }
 
+    def rescale(self, factor: float) -> None:
+        """Bring all that is booked nearer or farther, after a change of speed."""
+        now = time.monotonic()
+        self._table = [(now + (due - now) * factor, number, action) for due, number, action in self._table]
+        heapq.heapify(self._table)
+        self._set_alarm()
+
     def forget(self) -> None:
         """Drop all that is scheduled or waiting."""
         self._table.clear()

@@ -74,6 +74,15 @@ class Story:
         failure = REPORTS.get(message.code or message.answer_fault or "") or REPORTS.get(person.behaviour.fails)
         self.begin(app, message, person, failure, told=told)
 
+    def change_speed(self, speed: float) -> None:
+        """What is booked and the windows that are open go on at the new speed."""
+        factor = self.clock.change_speed(speed)
+        self.courier.rescale(factor)
+        now = time.monotonic()
+        for person in set(self.people.values()):
+            if person.wrote is not None:
+                person.wrote = now - (now - person.wrote) * factor
+
     def forget_people(self) -> None:
         self.people.clear()
 

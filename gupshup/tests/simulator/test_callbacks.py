@@ -77,7 +77,7 @@ def test_enterprise_reports_come_as_arrays_in_a_form(fast, receiver):
     assert all(part.isdecimal() for part in message_id.split("-"))
     simulator.wait_for_quiet()
     reports = [one for body in receiver.bodies() if "response" in body for one in json.loads(body["response"])]
-    assert [one["eventType"] for one in reports] == ["SENT", "DELIVERED", "READ"]
+    assert sorted(one["eventType"] for one in reports) == ["DELIVERED", "READ", "SENT"]
     assert {one["externalId"] for one in reports} == {message_id}
     answer = next(body for body in receiver.bodies() if "mobile" in body)
     assert (answer["mobile"], answer["waNumber"], answer["type"]) == (NUMBER, SOURCE, "text")
@@ -153,7 +153,7 @@ def test_enqueued_may_come_before_the_answer(fast, receiver):
     message_id = simulator.send(NUMBER).json()["messageId"]
     assert by_word(receiver)["enqueued"]["id"] == message_id
     simulator.wait_for_quiet()
-    assert [one["type"] for one in receiver.statuses()] == ["enqueued", "sent", "delivered"]
+    assert sorted(one["type"] for one in receiver.statuses()) == ["delivered", "enqueued", "sent"]
 
 
 def test_two_subscriptions_get_everything_twice(fast, receiver):
@@ -172,7 +172,8 @@ def test_any_report_can_be_made_again_by_hand(fast, receiver):
     simulator.wait_for_quiet()
     simulator.steer("/control/report", message_id=message_id, word="sent", quirks=["no_gs_id"])
     wait_until(lambda: len(receiver.statuses()) == 5, "the report")
-    assert "gsId" not in receiver.statuses()[-1]
+    again = [one for one in receiver.statuses() if one["type"] == "sent"]
+    assert {"gsId" in one for one in again} == {True, False}
     assert simulator.ledger()["accepted"][0]["state"] == "read"
 
 
