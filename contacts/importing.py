@@ -428,6 +428,15 @@ WITH joined AS (
 )
 SELECT c.number FROM contacts_contact c WHERE c.id IN (SELECT contact_id FROM joined)
 """
+# Contacts are shared: who gives a number that somebody else created sees it too.
+_LINK = """
+INSERT INTO contacts_contact_linked_to (contact_id, user_id)
+SELECT c.id, %(user)s FROM incoming i JOIN contacts_contact c USING (number)
+WHERE c.created_by_id IS DISTINCT FROM %(user)s
+  AND NOT EXISTS (SELECT FROM contacts_contact_linked_to l WHERE l.contact_id = c.id AND l.user_id = %(user)s)
+ORDER BY c.id
+ON CONFLICT DO NOTHING
+"""
 _PRESENT = """
 SELECT c.number, c.first_name, c.last_name, c.attributes,
     ARRAY(SELECT category_id FROM contacts_contact_categories WHERE contact_id = c.id)
@@ -462,6 +471,8 @@ def _store(persons: list[Person], job: Import, categories: _Categories) -> tuple
         if len(created) < len(persons):
             cursor.execute(_UPDATE)
             updated |= {number for (number,) in cursor.fetchall()}
+            if job.created_by_id and not job.created_by.is_super_admin:
+                cursor.execute(_LINK, {"user": job.created_by_id})
         cursor.execute(_JOIN)
         updated |= {number for (number,) in cursor.fetchall()}
         cursor.execute("DROP TABLE incoming")

@@ -209,6 +209,17 @@ def test_a_name_too_many_times_in_categories_is_the_importers_own(user: Any) -> 
     assert sorted(Category.objects.values_list("name", "created_by")) == [("VIP", user.pk), ("vip", other.pk)]
 
 
+def test_who_imports_a_contact_of_somebody_else_sees_it_from_then_on(user: Any) -> None:
+    from accounts.models import User
+
+    other = User.objects.create_user("autre@example.com", "un mot de passe 43")
+    run("tel\n0612345678\n", user=user)
+    assert not Contact.objects.of(other).exists()
+    assert figures(run("tel\n0612345678\n0612345679\n", user=other)) == (1, 0, 1, 0)
+    assert Contact.objects.of(other).count() == 2
+    assert figures(run("tel\n0612345678\n", user=other)) == (0, 0, 1, 0)
+
+
 def test_an_import_without_a_layout_finds_it_or_says_why_not() -> None:
     good = Import.objects.create(filename="a.csv", content=b"tel\n0612345678\n", region="FR")
     bad = Import.objects.create(filename="b.csv", content=b"nom\nRoux\n", region="FR")
