@@ -6,13 +6,9 @@ class GupshupConfig(AppConfig):
     verbose_name = "Gupshup"
 
     def ready(self) -> None:
-        from django.db.models.signals import post_delete, post_migrate, post_save
+        from django.db.models.signals import post_migrate
 
         from gupshup import checks as checks
-        from gupshup.models import Sender
         from gupshup.senders import keep_environment_sender
-        from gupshup.webhooks import forget_secrets
 
-        for saved in (post_save, post_delete):
-            saved.connect(forget_secrets, sender=Sender)
         post_migrate.connect(keep_environment_sender, sender=self)

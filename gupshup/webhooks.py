@@ -16,6 +16,8 @@ from typing import Any
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -102,6 +104,7 @@ def _secrets() -> list[tuple[int, bytes]]:
     return _known[0][1]
 
 
+@receiver((post_save, post_delete), sender=Sender)
 def forget_secrets(**_: Any) -> None:
     """Read the secrets again at the next request (a sender was saved)."""
     _known.clear()

@@ -7,6 +7,8 @@ from celery import Celery
 from celery.signals import worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "whatsapp_campaigns.settings")
+# Celery would run every system check, drop what they say, and stumble over a missing secret before we can tell.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 app = Celery("whatsapp_campaigns")
 app.config_from_object("django.conf:settings", namespace="CELERY")

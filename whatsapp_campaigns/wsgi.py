@@ -2,12 +2,15 @@
 
 import os
 
+import django
 from django.core.wsgi import get_wsgi_application
 
 from gupshup import checks
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "whatsapp_campaigns.settings")
-application = get_wsgi_application()
 
-# An exception, not an exit: a web server that loads the application then stops instead of trying for ever.
+# Before the middleware, which needs the secrets. An exception, not an exit: a web server that loads the application
+# then stops instead of trying for ever.
+django.setup(set_prefix=False)
 checks.require()
+application = get_wsgi_application()
