@@ -53,6 +53,7 @@ SECTIONS: tuple[tuple[str | Promise, tuple[Page, ...]], ...] = (
         _("Administration"),
         (
             Page("accounts.user", _("Users"), "group"),
+            Page("accounts.apikey", _("API keys"), "key"),
             Page("axes.accessattempt", _("Failed logins"), "lock"),
             Page("django_celery_beat.periodictask", _("Periodic tasks"), "schedule"),
         ),

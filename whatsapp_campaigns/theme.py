@@ -39,6 +39,7 @@ UNFOLD: dict[str, Any] = {
     ],
     "COLORS": {"primary": _GREEN},
     "SHOW_LANGUAGES": True,
+    "LANGUAGES": {"navigation": [{"code": "fr", "name_local": "Français"}, {"code": "en", "name_local": "English"}]},
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,

@@ -8,7 +8,10 @@ from django.urls import reverse
 from accounts.models import Role, User
 from whatsapp_campaigns import sidebar
 
-FOR_SUPER_ADMINS = {"gupshup.sender", "accounts.user", "axes.accessattempt", "django_celery_beat.periodictask"}
+FOR_SUPER_ADMINS = {
+    *("gupshup.sender", "accounts.user", "accounts.apikey"),
+    *("axes.accessattempt", "django_celery_beat.periodictask"),
+}
 EVERY_PAGE = {page.model for _, pages in sidebar.SECTIONS for page in pages}
 
 
