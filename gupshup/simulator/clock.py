@@ -27,7 +27,7 @@ class Clock:
         return self.base_simulated + self.offset + (time.time() - self.base_real) * self.speed
 
     def change_speed(self, speed: float) -> float:
-        """Go on at another speed; simulated time does not jump. Returns old / new, the factor for what is still ahead."""
+        """Go on at another speed; simulated time does not jump. Returns old / new: how what is ahead scales."""
         now = time.time()
         self.base_simulated += (now - self.base_real) * self.speed
         self.base_real = now
