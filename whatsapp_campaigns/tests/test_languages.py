@@ -15,9 +15,11 @@ from django.utils.translation.template import templatize
 
 THEME = Path(unfold.__file__).parent
 # The parts of the theme for packages that we do not have.
-UNUSED = ("guardian", "import_export", "simple_history", "constance", "location_field", "unfold_crispy", "hijack")
+PASSED_OVER = {"guardian", "import_export", "simple_history", "constance", "location_field", "unfold_crispy", "tests"}
+TEMPLATES = settings.BASE_DIR / "templates"
 LITERAL = r"""u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 CALL = re.compile(rf"\b(?:n?gettext|_)\(({LITERAL})", re.DOTALL)
+MARKERS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy"}
 CATALOGUES = [
     path
     for path in Path(settings.BASE_DIR).glob("*/locale/fr/LC_MESSAGES/django.po")
@@ -33,22 +35,31 @@ def of_template(text: str) -> Iterator[str]:
 def of_module(text: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(text)):
         match node:
-            case ast.Call(func=ast.Name("_" | "gettext" | "gettext_lazy" | "ngettext"), args=[ast.Constant(msgid), *_]):
+            case ast.Call(func=ast.Name(name), args=[ast.Constant(str(msgid)), *_]) if name in MARKERS:
                 yield msgid
 
 
-def strings_of_the_theme() -> set[str]:
+def strings_of(folder: Path) -> set[str]:
     readers = {".html": of_template, ".py": of_module}
-    files = (path for path in THEME.rglob("*") if path.suffix in readers and not set(path.parts) & set(UNUSED))
+    files = (path for path in folder.rglob("*") if path.suffix in readers and not set(path.parts) & PASSED_OVER)
     return {msgid for path in files for msgid in readers[path.suffix](path.read_text())}
 
 
+def without_french(msgids: set[str]) -> list[str]:
+    known = {key if isinstance(key, str) else key[0] for key, _ in trans_real.translation("fr")._catalog.items()}
+    return sorted(msgids - known - {""})
+
+
 def test_the_theme_speaks_french():
-    catalogue = trans_real.translation("fr")
-    found = strings_of_the_theme()
+    found = strings_of(THEME)
     assert len(found) > 100
-    known = {key if isinstance(key, str) else key[0] for key, _ in catalogue._catalog.items()}
-    assert sorted(found - known) == []
+    assert without_french(found) == []
+
+
+@pytest.mark.parametrize("app", [path.parents[3] for path in CATALOGUES], ids=lambda path: path.name)
+def test_every_sentence_of_ours_has_its_french(app):
+    pages = (TEMPLATES / app.name, TEMPLATES / "admin" / app.name)
+    assert without_french(set().union(*map(strings_of, (app, *pages)))) == []
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-5])
