@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html
@@ -22,7 +22,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from campaigns import sql
+from campaigns import sql, texts
 from campaigns.models import Campaign
 from contacts.models import Category
 from gupshup.api import templates
@@ -47,7 +47,7 @@ _ATTRIBUTES = """
         (SELECT attributes FROM contacts_contact WHERE jsonb_typeof(attributes) = 'object' ORDER BY id DESC LIMIT %(n)s)
         UNION ALL
         (SELECT attributes FROM contacts_contact WHERE jsonb_typeof(attributes) = 'object' ORDER BY id LIMIT %(n)s)
-    ) AS some ORDER BY 1 LIMIT 200"""
+    ) AS looked_at ORDER BY 1 LIMIT 200"""
 
 
 def attribute_names() -> list[str]:
@@ -76,6 +76,15 @@ class Variable:
     @property
     def fixed(self) -> bool:
         return not self.field
+
+    @property
+    def label(self) -> str:
+        """As it stands in the template's text."""
+        return f"{{{{{self.name}}}}}"
+
+    @property
+    def source(self) -> str:
+        return str(dict(self.choices).get(self.field, self.field))
 
 
 def variables(template: Template | None, params: list[dict[str, str]]) -> list[Variable]:
@@ -111,11 +120,14 @@ class VariablesField(forms.Field):
 
     class Widget(forms.Widget):
         def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[dict[str, str]]:
-            found = []
+            found: list[dict[str, str]] = []
             while f"{name}-{len(found)}-field" in data and len(found) < 100:
                 n = len(found)
                 found.append(
-                    {"field": str(data[f"{name}-{n}-field"])[:200], "text": str(data.get(f"{name}-{n}-text", ""))[:1024]}
+                    {
+                        "field": str(data[f"{name}-{n}-field"])[:200],
+                        "text": str(data.get(f"{name}-{n}-text", ""))[:1024],
+                    }
                 )
             return found
 
@@ -140,8 +152,8 @@ class TemplateField(forms.ModelChoiceField):
         return label if template.sendable else f"{label} · {template.get_status_display()}"
 
     def offer(self, chosen: int | None) -> None:
-        wanted = self.queryset.filter(status=Template.Status.APPROVED) | self.queryset.filter(pk=chosen or 0)
-        found = list(wanted.select_related("sender").order_by("sender_id", "name", "language"))
+        wanted = Q(status=Template.Status.APPROVED) | Q(pk=chosen or 0)
+        found = Template.objects.filter(wanted).select_related("sender").order_by("sender_id", "name", "language")
         by_sender: dict[str, list[tuple[int, str]]] = {}
         for template in found:
             by_sender.setdefault(str(template.sender), []).append((template.pk, self.label_from_instance(template)))
@@ -153,7 +165,9 @@ class CategoriesField(forms.ModelMultipleChoiceField):
     """Categories with how many contacts each has."""
 
     def label_from_instance(self, category: Any) -> SafeString:
-        size = ngettext("%(n)s contact", "%(n)s contacts", category.size) % {"n": number_format(category.size)}
+        size = ngettext("%(n)s contact", "%(n)s contacts", category.size) % {
+            "n": number_format(category.size, force_grouping=True)
+        }
         return format_html(
             '<span class="wc-swatch" style="background:{}"></span>{} <span class="wc-faint">{}</span>',
             category.color,
@@ -238,10 +252,13 @@ class CampaignForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["categories"].queryset = categories_of(self.user)
+        categories, template = self.fields["categories"], self.fields["template"]
+        assert isinstance(categories, CategoriesField)
+        assert isinstance(template, TemplateField)
+        categories.queryset = categories_of(self.user)
+        template.offer(self.instance.template_id)
         zone = timezone.get_current_timezone_name()
         self.fields["scheduled_at"].help_text = _("Empty: when you press Launch. Time zone: %(zone)s.") % {"zone": zone}
-        self.fields["template"].offer(self.instance.template_id)
 
     def clean_message_2_delay(self) -> int:
         return self.cleaned_data.get("message_2_delay") or 0
@@ -289,3 +306,8 @@ class CampaignForm(forms.ModelForm):
     def needs_media(self) -> bool:
         template = self.chosen_template
         return template is not None and template.header_type in MEDIA
+
+    @property
+    def attribute_names(self) -> list[str]:
+        """Those that can be written as a variable in Message 2."""
+        return [name for name in attribute_names() if texts.VARIABLE.fullmatch(f"{{{{{name}}}}}")]

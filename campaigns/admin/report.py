@@ -119,4 +119,3 @@ def progress(group: Group) -> float:
     """How much of what was planned is past waiting and sending, 0 to 100. 100 only when all is."""
     done = group.planned - group.count(Status.PENDING, Status.SENDING)
     return share(done, group.planned)
-

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.formats import number_format
 from django.utils.functional import Promise
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from campaigns.models import Campaign, Event
 from campaigns.status import CampaignStatus, Reason, Status
@@ -77,6 +77,16 @@ class Cause:
     what: str
     advice: str
 
+    @property
+    def provider_code(self) -> str:
+        """The code to quote to Gupshup; empty for reasons of our own."""
+        return "" if self.code in Reason.values else self.code
+
+
+def number(n: int) -> str:
+    """With the language's thousands separator."""
+    return number_format(n, force_grouping=True)
+
 
 def in_language(words: errors.Words) -> str:
     return words.fr if (get_language() or "fr").startswith("fr") else words.en
@@ -93,7 +103,7 @@ def cause(code: str) -> Cause:
 
 
 def retry_helps(code: str) -> bool:
-    """Whether sending again what failed with this cause can end otherwise, without disturbing or costing for nothing."""
+    """Whether sending again what failed with this cause can end otherwise, without disturbing people for nothing."""
     if code in Reason.values:
         return code == Reason.NO_MORE_TRIES
     return errors.lookup(code).action not in (
