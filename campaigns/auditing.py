@@ -92,7 +92,7 @@ def compare(campaign: Campaign, ledger: dict[str, Any]) -> list[Finding]:
         worst = max(calls.values(), default=0)
         found.append(Finding(f"{kind}_once", worst <= 1, _("at most %(n)d to one person") % {"n": worst}))
         rows = [one for one in ours if one.kind == kind]
-        found.append(_same(f"{kind}_accepted", {d for d in calls}, {o.destination for o in rows if o.ids}))
+        found.append(_same(f"{kind}_accepted", set(calls), {o.destination for o in rows if o.ids}))
     lost = [one for one in ours if any(pk not in by_id for pk in one.ids)]
     found.append(Finding("every_id_is_in_the_ledger", not lost, f"{len(lost)}"))
     found.append(_statuses(ours, by_id))

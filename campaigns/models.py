@@ -414,6 +414,23 @@ class TallyBase(models.Model):
     class Meta:
         abstract = True
 
+    def __str__(self) -> str:
+        return f"{self.message_type} {self.status} {self.cause}: {self.n}"
+
+
+class NewRecipients(models.Model):
+    """How many new recipients a sender's calls began with in one minute (`campaigns.limits`)."""
+
+    sender = models.ForeignKey(Sender, models.CASCADE, related_name="+", db_index=False)
+    minute = models.DateTimeField()
+    n = models.IntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sender", "minute"], name="new_recipients_once")]
+
+    def __str__(self) -> str:
+        return f"{self.minute:%H:%M} {self.n}"
+
 
 class Tally(TallyBase):
     """The folded figures."""

@@ -53,6 +53,15 @@ def record(sender_id: int, answers: Sequence[Answer]) -> None:
         lock_in_order(answer.message_id for answer in answers)
         for outcome, group in by_outcome.items():
             _RECORDERS[outcome](sender_id, group)
+        _tell_breaker(sender_id, by_outcome)
+
+
+def _tell_breaker(sender_id: int, by_outcome: dict[Outcome, list[Answer]]) -> None:
+    """What the answers say of a sender that is only trying one message."""
+    if Outcome.ACCEPTED in by_outcome or Outcome.REJECTED in by_outcome:
+        breaker.probe_worked(sender_id)
+    elif any(answer.counted for group in by_outcome.values() for answer in group):
+        breaker.probe_failed(sender_id)
 
 
 def _accepted(sender_id: int, group: Sequence[Answer]) -> None:
@@ -203,9 +212,9 @@ def fail(ids: Iterable[int], code: str, text: str, reason: str = "") -> int:
     )
 
 
-def cancel_opted_out(ids: Iterable[int]) -> int:
-    """These people want nothing more: what waits for them ends."""
-    return Message.objects.filter(id__in=list(ids)).cancel(Reason.OPTED_OUT)
+def cancel(ids: Sequence[int], reason: Reason) -> int:
+    """What waits for these people ends."""
+    return Message.objects.filter(id__in=ids).cancel(reason) if ids else 0
 
 
 def apply_to_person(message_ids: Iterable[int], code: str) -> None:

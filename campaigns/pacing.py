@@ -10,12 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from time import monotonic
 
+from django.conf import settings
+
 from campaigns import sql
 
 HORIZON = 0.02  # seconds: slots are taken when due, not ahead, so that a kill wastes and risks little
 MAX_WAIT = 1.0  # seconds: look again at least this often (the limit may be raised, the breaker closed)
 
 SLACK = "GREATEST(0.04, LEAST(2.0, rate_window / 30))"
+# A probing sender gets one slot, and the next only when the probe has had its time.
+MAY_SEND = (
+    "(breaker = 'closed' OR (breaker = 'probe' AND (breaker_until IS NULL OR breaker_until < clock_timestamp())))"
+)
+GRANTED = "CASE WHEN breaker = 'probe' THEN 1 ELSE LEAST(%(wanted)s, 1 + floor(%(horizon)s / pace.step)) END"
 INTERVAL = f"((rate_window + {SLACK}) / rate_limit * pace_factor)"
 
 
@@ -52,8 +59,9 @@ class Slots:
 def due(sender_id: int) -> tuple[int, float]:
     """How many slots are due now (none when the breaker is not closed), and seconds until asking again is worth it."""
     found = sql.row(
-        f"""SELECT 1 + floor(%(horizon)s / {INTERVAL})::int, EXTRACT(EPOCH FROM tat - clock_timestamp())
-              FROM gupshup_sender WHERE id = %(sender)s AND breaker = 'closed'""",
+        f"""SELECT CASE WHEN breaker = 'probe' THEN 1 ELSE 1 + floor(%(horizon)s / {INTERVAL})::int END, 
+                   EXTRACT(EPOCH FROM tat - clock_timestamp())
+              FROM gupshup_sender WHERE id = %(sender)s AND {MAY_SEND}""",
         {"sender": sender_id, "horizon": HORIZON},
     )
     if found is None:
@@ -72,14 +80,15 @@ def take(sender_id: int, wanted: int) -> Slots:
         f"""
         WITH pace AS (SELECT id, {INTERVAL} AS step, {SLACK} AS slack FROM gupshup_sender WHERE id = %(sender)s)
         UPDATE gupshup_sender s
-           SET tat = GREATEST(s.tat, clock_timestamp())
-                     + make_interval(secs => pace.step * LEAST(%(wanted)s, 1 + floor(%(horizon)s / pace.step)))
+           SET tat = GREATEST(s.tat, clock_timestamp()) + make_interval(secs => pace.step * {GRANTED}),
+               breaker_until = CASE WHEN breaker = 'probe' THEN clock_timestamp() + make_interval(secs => %(probe)s)
+                                    ELSE breaker_until END
           FROM pace
-         WHERE s.id = pace.id AND s.breaker = 'closed'
+         WHERE s.id = pace.id AND {MAY_SEND}
            AND s.tat <= clock_timestamp() + make_interval(secs => %(horizon)s)
-        RETURNING LEAST(%(wanted)s, 1 + floor(%(horizon)s / pace.step))::int, pace.step, pace.slack,
+        RETURNING {GRANTED}::int, pace.step, pace.slack,
                   EXTRACT(EPOCH FROM s.tat - clock_timestamp())""",
-        {"sender": sender_id, "wanted": wanted, "horizon": HORIZON},
+        {"sender": sender_id, "wanted": wanted, "horizon": HORIZON, "probe": settings.SENDING_DEADLINE_SECONDS},
     )
     after = monotonic()
     if found is None:

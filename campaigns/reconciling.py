@@ -44,7 +44,8 @@ def _end(attempts: list[int], state: str, still: str) -> list[int]:
     return [
         pk
         for (pk,) in sql.rows(
-            f"""UPDATE campaigns_attempt SET state = %(state)s, finished_at = clock_timestamp(), error_code = 'no_answer'
+            f"""UPDATE campaigns_attempt
+                   SET state = %(state)s, finished_at = clock_timestamp(), error_code = 'no_answer'
                  WHERE id = ANY(%(ids)s) AND state = 'intent' AND {still} RETURNING message_id""",
             {"ids": attempts, "state": state},
         )

@@ -1,4 +1,4 @@
-"""One campaign from a contacts file to its report, against the simulator: for `bin/demo --once` and the sample campaign.
+"""One campaign from a contacts file to its report, against the simulator: `bin/demo --once` and the sample campaign.
 
 It acts as a person would, through the same functions, and then only watches: workers and webhooks do the rest.
 """

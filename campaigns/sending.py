@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import uuid
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,11 +27,13 @@ from typing import Any
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
+from django.utils import timezone
 
-from campaigns import launching, outcomes, pacing, sql
+from campaigns import hours, launching, limits, outcomes, pacing, sql
 from campaigns.models import Campaign
 from campaigns.retries import OPEN_OUTCOME_WAIT, SAME_PERSON_GAP
-from campaigns.status import CampaignStatus, Kind
+from campaigns.status import CampaignStatus, Kind, Reason
+from gupshup import breaker
 from gupshup.api.client import GupshupService
 from gupshup.api.responses import GupshupResponse, Outcome, failure
 from gupshup.models import Sender
@@ -79,14 +83,26 @@ def claim(sender_id: int, lease: uuid.UUID, wanted: int, after: dict[int, tuple[
     `after` keeps, for each campaign, the last key claimed: starting there passes by the dead head of the queue.
     """
     found = _claim_second(sender_id, lease, wanted)
-    campaigns = list(
-        Campaign.objects.filter(sender_id=sender_id, status=CampaignStatus.RUNNING).values_list("id", flat=True)
-    )
-    campaigns.sort(key=lambda pk: (after.get(pk, (None, 0))[1] > 0, pk))
+    campaigns = _open_campaigns(sender_id)
+    left = wanted - len(found)
+    if campaigns and left > 0:
+        free = limits.room(Sender.objects.only("ceiling").get(pk=sender_id))
+        left = left if free is None else min(left, free)
     for n, campaign_id in enumerate(campaigns):
-        share = -(-(wanted - len(found)) // (len(campaigns) - n))
+        share = -(-left // (len(campaigns) - n))
         if share > 0:
-            found += _claim_first(campaign_id, lease, share, after)
+            mine = _claim_first(campaign_id, lease, share, after)
+            found += mine
+            left -= len(mine)
+    return found
+
+
+def _open_campaigns(sender_id: int) -> list[int]:
+    """The running campaigns that may send now, in a new order each time: that is how they take turns."""
+    now = timezone.now()
+    running = Campaign.objects.filter(sender_id=sender_id, status=CampaignStatus.RUNNING).only("hours", "time_zone")
+    found = [campaign.pk for campaign in running if hours.is_open(campaign.hours, campaign.time_zone, now)]
+    random.shuffle(found)
     return found
 
 
@@ -144,20 +160,19 @@ def begin(sender_id: int, lease: uuid.UUID, messages: Sequence[Claimed]) -> list
     by_id = {message.id: message for message in messages}
     with transaction.atomic(durable=True):
         sql.commit_durably()
-        sound = sql.rows(_SOUND, {"ids": list(by_id), "lease": lease, "gap": SAME_PERSON_GAP, "sender": sender_id})
+        sound = _look(sender_id, lease, list(by_id))
+        ids = _within_ceiling(sender_id, [by_id[look.id] for look in sound if look.free])
         attempts = sql.rows(
             _INTEND,
             {
-                "ids": [pk for pk, opted_out, recent in sound if not opted_out and not recent],
-                "destinations": [
-                    by_id[pk].destination for pk, opted_out, recent in sound if not opted_out and not recent
-                ],
+                "ids": ids,
+                "destinations": [by_id[pk].destination for pk in ids],
                 "sender": sender_id,
                 "seconds": settings.SENDING_DEADLINE_SECONDS,
             },
         )
         sql.run(_SENDING, {"ids": [message_id for message_id, _ in attempts]})
-        _put_back(sound, {message_id for message_id, _ in attempts})
+        _put_back(sound, ids, {message_id for message_id, _ in attempts})
         slots = pacing.take(sender_id, len(attempts)) if attempts else pacing.Slots(0)
         if slots.count < len(attempts):
             transaction.set_rollback(True)
@@ -168,18 +183,53 @@ def begin(sender_id: int, lease: uuid.UUID, messages: Sequence[Claimed]) -> list
     ]
 
 
+@dataclass(frozen=True)
+class Look:
+    """A message under our lease, and what speaks against sending it now."""
+
+    id: int
+    opted_out: bool
+    recent: bool  # this person was written to within the last seconds
+    capped: bool  # this person has had the sender's share of marketing messages
+
+    @property
+    def free(self) -> bool:
+        return not (self.opted_out or self.recent or self.capped)
+
+
 _SOUND = """
-    SELECT m.id, k.opted_out_at IS NOT NULL,
+    SELECT m.id, COALESCE(k.opted_out_at IS NOT NULL, false),
            EXISTS (SELECT 1 FROM campaigns_attempt a
                     WHERE a.destination = m.destination AND a.sender_id = %(sender)s
-                      AND a.started_at > clock_timestamp() - %(gap)s AND a.state NOT IN ('not_sent', 'rejected'))
+                      AND a.started_at > clock_timestamp() - %(gap)s AND a.state NOT IN ('not_sent', 'rejected')),
+           s.person_cap IS NOT NULL AND m.message_type = 'message_1' AND s.person_cap <= (
+               SELECT count(DISTINCT o.id) FROM campaigns_attempt a JOIN campaigns_message o ON o.id = a.message_id
+                WHERE a.destination = m.destination AND a.sender_id = %(sender)s AND o.message_type = 'message_1'
+                  AND a.started_at > clock_timestamp() - make_interval(days => s.person_cap_days)
+                  AND a.state IN ('intent', 'accepted', 'uncertain'))
       FROM campaigns_message m
       JOIN campaigns_campaign c ON c.id = m.campaign_id
+      JOIN gupshup_sender s ON s.id = m.sender_id
       LEFT JOIN contacts_contact k ON k.id = m.contact_id
      WHERE m.id = ANY(%(ids)s) AND m.lease = %(lease)s AND m.lease_until > clock_timestamp() AND m.status = 0
        AND (c.status = 'running' OR (c.status = 'finished' AND m.message_type = 'message_2'))
        AND (m.expires_at IS NULL OR m.expires_at > clock_timestamp())
      ORDER BY m.id FOR UPDATE OF m"""
+
+
+def _look(sender_id: int, lease: uuid.UUID, ids: list[int]) -> list[Look]:
+    """Lock the messages that are still ours and may still be sent, and see what speaks against it."""
+    values = {"ids": ids, "lease": lease, "gap": SAME_PERSON_GAP, "sender": sender_id}
+    return [Look(*row) for row in sql.rows(_SOUND, values)]
+
+
+def _within_ceiling(sender_id: int, messages: Sequence[Claimed]) -> list[int]:
+    """Those that the ceiling of new recipients allows: every Message 2, and Messages 1 as far as it reaches."""
+    first = [message.destination for message in messages if message.kind == Kind.MESSAGE_1]
+    has_ceiling = first and Sender.objects.filter(pk=sender_id, ceiling__isnull=False).exists()
+    allowed = limits.reserve(sender_id, first) if has_ceiling else set(first)
+    return [one.id for one in messages if one.kind == Kind.MESSAGE_2 or one.destination in allowed]
+
 
 # No target named: either of the two unique indexes that carry the promise may refuse the row.
 _INTEND = """
@@ -201,16 +251,23 @@ _POSTPONE = """
      WHERE id = ANY(%(ids)s) AND status = 0"""
 
 
-def _put_back(sound: Sequence[tuple[Any, ...]], begun: set[int]) -> None:
-    """What may not leave now: opted out ends, a person just written to waits, an open outcome waits longer."""
-    gone = [pk for pk, opted_out, _ in sound if opted_out]
-    soon = [pk for pk, opted_out, recent in sound if recent and not opted_out]
-    later = [pk for pk, opted_out, recent in sound if not recent and not opted_out and pk not in begun]
-    if gone:
-        outcomes.cancel_opted_out(gone)
-    for ids, wait in ((soon, SAME_PERSON_GAP), (later, OPEN_OUTCOME_WAIT)):
+_RELEASE = "UPDATE campaigns_message SET lease = NULL, lease_until = NULL WHERE id = ANY(%(ids)s) AND status = 0"
+
+
+def _put_back(sound: Sequence[Look], allowed: Sequence[int], begun: set[int]) -> None:
+    """What may not leave now: opted out or capped ends, a person just written to waits, an open outcome waits longer,
+    and what is above the ceiling is only given back: nobody claims it before there is room.
+    """
+    outcomes.cancel([look.id for look in sound if look.opted_out], Reason.OPTED_OUT)
+    outcomes.cancel([look.id for look in sound if look.capped and not look.opted_out], Reason.PERSON_CAP)
+    soon = [look.id for look in sound if look.recent and not look.opted_out and not look.capped]
+    open_outcome = [pk for pk in allowed if pk not in begun]
+    for ids, wait in ((soon, SAME_PERSON_GAP), (open_outcome, OPEN_OUTCOME_WAIT)):
         if ids:
             sql.run(_POSTPONE, {"ids": ids, "wait": wait})
+    above = [look.id for look in sound if look.free and look.id not in allowed]
+    if above:
+        sql.run(_RELEASE, {"ids": above})
 
 
 def mark(begun: Sequence[Begun]) -> list[Begun]:
@@ -243,6 +300,29 @@ def call(service: GupshupService, use: TemplateUse | None, item: Begun) -> Gupsh
 
 
 @dataclass
+class Health:
+    """How the last calls went: trouble that is nobody's fault stops the sender before it costs more people."""
+
+    last: deque[bool] = field(default_factory=lambda: deque(maxlen=20))  # True: trouble
+    slowed: deque[float] = field(default_factory=lambda: deque(maxlen=3))
+
+    def note(self, response: GupshupResponse) -> str:
+        """Take one answer into account; answers why the sender must stop, or an empty text."""
+        if response.outcome is Outcome.SLOW_DOWN:
+            self.slowed.append(monotonic())
+            often = len(self.slowed) == 3 and self.slowed[2] - self.slowed[0] < 300
+            return response.error_code or "too_many_requests" if often or response.error_code == "4001" else ""
+        if response.error_code in outcomes.FREE or response.outcome is Outcome.HALT:
+            return ""
+        self.last.append(response.outcome in (Outcome.UNCERTAIN, Outcome.NOT_SENT))
+        five = list(self.last)[-5:]
+        if (len(five) == 5 and all(five)) or (len(self.last) == 20 and sum(self.last) > 6):
+            self.last.clear()
+            return "trouble"
+        return ""
+
+
+@dataclass
 class Drain:
     """One worker's loop over one sender: this thread does all the database work, the pool only calls."""
 
@@ -255,6 +335,7 @@ class Drain:
     unrecorded: list[outcomes.Answer] = field(default_factory=list)
     in_flight: int = 0
     sent: int = 0
+    health: Health = field(default_factory=Health)
 
     def __post_init__(self) -> None:
         self.service = service_for(self.sender)
@@ -338,6 +419,10 @@ class Drain:
     def _arrived(self, answer: outcomes.Answer) -> None:
         self.in_flight -= 1
         self.unrecorded.append(answer)
+        if why := self.health.note(answer.response):
+            if why != "trouble":
+                breaker.slow(self.sender.pk)
+            breaker.open_(self.sender.pk, why, answer.response.error_message or "")
 
     def _record(self) -> None:
         """Write down the answers that are here, unless few are and more are coming."""

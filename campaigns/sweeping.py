@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from campaigns import ingest, invariants, launching, reconciling, replies, reports, sending
+from campaigns import ingest, invariants, launching, limits, reconciling, replies, reports, sending
 from campaigns.models import Campaign
 from campaigns.status import CampaignStatus
+from contacts import importing
+from gupshup import breaker
 from gupshup.models import Sender
 
 log = logging.getLogger("campaigns.sweeping")
@@ -24,6 +26,9 @@ def sweep() -> list[Sender]:
         ingest.run,
         reports.fold,
         launching.finish_done,
+        limits.forget_old,
+        breaker.probe_due,
+        importing.resume_orphans,
     ):
         try:
             work()

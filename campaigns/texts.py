@@ -9,45 +9,12 @@ from typing import Protocol
 
 # The whole message must be one of these, in any case, with or without accents, punctuation and emoji around it.
 STOP_WORDS = frozenset(
-    [
-        "stop",
-        "stopper",
-        "arret",
-        "arreter",
-        "arretez",
-        "desabonner",
-        "desabonnement",
-        "desabonnez",
-        "desinscrire",
-        "desinscription",
-        "desinscrivez",
-        "unsubscribe",
-        "unsub",
-        "cancel",
-        "end",
-        "quit",
-        "optout",
-        "stoppub",
-        "stopall",
-    ]
-) | frozenset(
     {
-        "stop pub",
-        "stop sms",
-        "stop all",
-        "stop whatsapp",
-        "opt out",
-        "me desabonner",
-        "se desabonner",
-        "desabonnez moi",
-        "desinscrivez moi",
-        "me desinscrire",
-        "se desinscrire",
-        "arretez tout",
-        "plus de message",
-        "plus de messages",
-        "ne plus recevoir",
-        "stop promotions",
+        *("stop", "stopper", "arret", "arreter", "arretez", "desabonner", "desabonnement", "desabonnez", "desinscrire"),
+        *("desinscription", "desinscrivez", "unsubscribe", "unsub", "cancel", "end", "quit", "optout", "stoppub"),
+        *("stopall", "stop pub", "stop sms", "stop all", "stop whatsapp", "opt out", "me desabonner", "se desabonner"),
+        *("desabonnez moi", "desinscrivez moi", "me desinscrire", "se desinscrire", "arretez tout", "plus de message"),
+        *("plus de messages", "ne plus recevoir", "stop promotions"),
     }
 )
 START_WORDS = frozenset({"start", "unstop", "reprendre", "reabonner", "me reabonner", "reabonnez moi", "subscribe"})
