@@ -22,7 +22,8 @@ Fence = Callable[[], bool]
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _NUMBERS: Final = re.compile(r"\+?\d[\d\s().-]{4,}\d")
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# ids that surely hold no telephone number, as a wamid does: UUIDs, and the enterprise gateway's pairs
+_NEUTRAL: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d{16,20}-\d{16,20}")
 
 
 class Caller:
@@ -125,7 +126,7 @@ class Caller:
         if not log.isEnabledFor(level):
             return
         said = _NUMBERS.sub("…", response.error_message or "")[:200].replace("\n", " ").replace("\r", " ")
-        known = response.message_id if response.message_id and _UUID.fullmatch(response.message_id) else None
+        known = response.message_id if response.message_id and _NEUTRAL.fullmatch(response.message_id) else None
         log.log(
             level,
             "%s app=%s outcome=%s http=%s code=%s id=%s ms=%d%s",

@@ -215,9 +215,9 @@ def read_v1(data: Fields, now: datetime) -> list[Event]:
     context = object_of(data.get("contextobj"))
     source = Source(layout=Layout.V1, app=line_of(first(data, "botname"), NAME))
     given = first(message, "from") or first(sender, "channelid") or first(context, "sourceId", "contextid")
-    if not message:
-        return [Unrecognised(source=source, reason="v1 without a message")]
     word = line_of(message.get("type"), 64)
+    if not message or word == "event":
+        return [Unrecognised(source=source, reason="v1 without a message")]
     kind = KINDS.get((word or "text").lower(), Kind.UNKNOWN)
     return [
         Inbound(
