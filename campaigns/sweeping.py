@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from campaigns import ingest, invariants, launching, limits, reconciling, replies, reports, sending
+from campaigns import ingest, invariants, launching, limits, outbox, reconciling, replies, reports
 from campaigns.models import Campaign
 from campaigns.status import CampaignStatus
 from contacts import importing
@@ -34,7 +34,7 @@ def sweep() -> list[Sender]:
             work()
         except Exception:  # one kind of work must not hold up the others; the next pass tries again
             log.exception("sweep: %s failed", getattr(work, "__name__", work))
-    return sending.due_senders()
+    return outbox.due_senders()
 
 
 def _prepare() -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from campaigns import invariants, outcomes, pacing, reconciling, sending
+from campaigns import invariants, outbox, outcomes, pacing, reconciling, sending
 from campaigns.models import Attempt, Message
 from campaigns.status import AttemptState, CampaignStatus, Reason, Status
 from contacts.models import Contact
@@ -122,46 +122,46 @@ def test_a_wrong_key_stops_the_sender_and_loses_nobody(gupshup, launched, sender
 def test_a_frozen_worker_that_was_reaped_sends_nothing(launched, sender):
     launched(people=1)
     lease = uuid.uuid4()
-    begun = sending.begin(sender.pk, lease, sending.claim(sender.pk, lease, 10, {}))
+    begun = outbox.begin(sender.pk, lease, outbox.claim(sender.pk, lease, 10, {}))
     Attempt.objects.update(deadline=timezone.now() - timedelta(seconds=1))
     assert reconciling.reap() == (1, 0)
-    assert sending.mark(begun) == []
+    assert outbox.mark(begun) == []
     assert (Message.objects.get().status, Message.objects.get().retry_count) == (Status.PENDING, 0)
 
 
 def test_a_worker_killed_after_the_wire_mark_leaves_an_uncertain_message(launched, sender):
     launched(people=1)
     lease = uuid.uuid4()
-    assert sending.mark(sending.begin(sender.pk, lease, sending.claim(sender.pk, lease, 10, {})))
+    assert outbox.mark(outbox.begin(sender.pk, lease, outbox.claim(sender.pk, lease, 10, {})))
     Attempt.objects.update(deadline=timezone.now() - timedelta(seconds=1))
     assert reconciling.reap() == (0, 1)
     assert Message.objects.get().status == Status.UNCERTAIN
-    assert sending.claim(sender.pk, lease, 10, {}) == []
+    assert outbox.claim(sender.pk, lease, 10, {}) == []
 
 
 def test_a_lost_lease_begins_nothing(launched, sender):
     launched(people=1)
     lease = uuid.uuid4()
-    claimed = sending.claim(sender.pk, lease, 10, {})
+    claimed = outbox.claim(sender.pk, lease, 10, {})
     Message.objects.update(lease=uuid.uuid4())
-    assert sending.begin(sender.pk, lease, claimed) == []
+    assert outbox.begin(sender.pk, lease, claimed) == []
 
 
 def test_a_claimed_message_of_a_paused_campaign_is_not_begun(launched, sender):
     campaign = launched(people=1)
     lease = uuid.uuid4()
-    claimed = sending.claim(sender.pk, lease, 10, {})
+    claimed = outbox.claim(sender.pk, lease, 10, {})
     assert campaign.pause()
-    assert sending.begin(sender.pk, lease, claimed) == []
+    assert outbox.begin(sender.pk, lease, claimed) == []
     assert campaign.resume()
 
 
 def test_an_opt_out_between_launch_and_sending_cancels(launched, sender):
     launched(people=2)
     lease = uuid.uuid4()
-    claimed = sending.claim(sender.pk, lease, 10, {})
+    claimed = outbox.claim(sender.pk, lease, 10, {})
     Contact.objects.filter(number="+33639000000").update(opted_out_at=timezone.now())
-    begun = sending.begin(sender.pk, lease, claimed)
+    begun = outbox.begin(sender.pk, lease, claimed)
     assert [item.message.destination for item in begun] == ["33639000001"]
     assert Message.objects.get(destination="33639000000").reason == Reason.OPTED_OUT
 
@@ -171,7 +171,7 @@ def test_one_person_in_two_campaigns_waits_for_the_first_outcome(launched, sende
     launched(people=1)
     Message.objects.exclude(campaign=first).update(destination=Message.objects.get(campaign=first).destination)
     lease = uuid.uuid4()
-    begun = sending.begin(sender.pk, lease, sending.claim(sender.pk, lease, 10, {}))
+    begun = outbox.begin(sender.pk, lease, outbox.claim(sender.pk, lease, 10, {}))
     assert len(begun) == 1
     waiting = Message.objects.get(status=Status.PENDING)
     assert waiting.next_attempt_at > timezone.now() + timedelta(seconds=5)
@@ -181,7 +181,7 @@ def test_an_answer_recorded_twice_changes_nothing(gupshup, launched, sender):
     gupshup()
     launched(people=1)
     lease = uuid.uuid4()
-    (item,) = sending.mark(sending.begin(sender.pk, lease, sending.claim(sender.pk, lease, 10, {})))
+    (item,) = outbox.mark(outbox.begin(sender.pk, lease, outbox.claim(sender.pk, lease, 10, {})))
     drain = sending.Drain(sender, threads=1)
     answer = outcomes.Answer(
         item.message.id,
@@ -199,8 +199,8 @@ def test_an_answer_recorded_twice_changes_nothing(gupshup, launched, sender):
 def test_a_slot_that_was_missed_is_given_up_before_the_first_byte(gupshup, launched, sender):
     simulator, _ = gupshup(), launched(people=1)
     lease = uuid.uuid4()
-    (item,) = sending.mark(sending.begin(sender.pk, lease, sending.claim(sender.pk, lease, 10, {})))
-    late = sending.Begun(item.message, item.attempt_id, item.opens - 60, item.closes - 60)
+    (item,) = outbox.mark(outbox.begin(sender.pk, lease, outbox.claim(sender.pk, lease, 10, {})))
+    late = outbox.Begun(item.message, item.attempt_id, item.opens - 60, item.closes - 60)
     drain = sending.Drain(sender, threads=1)
     response = sending.call(drain.service, drain._use(item.message.campaign_id), late)
     outcomes.record(sender.pk, [outcomes.Answer(item.message.id, item.attempt_id, item.message.campaign_id, response)])

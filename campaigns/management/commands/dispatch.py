@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 
-from campaigns import ingest, sending, sweeping
+from campaigns import ingest, outbox, sending, sweeping
 from gupshup import checks
 from gupshup.models import Sender
 
@@ -46,7 +46,7 @@ def run(stop: Event, seconds: float | None = None) -> None:
                 swept = monotonic()
             else:
                 ingest.run(seconds=2)
-            for sender in sending.due_senders():
+            for sender in outbox.due_senders():
                 if sender.pk not in drains or drains[sender.pk].done():
                     drains[sender.pk] = pool.submit(_drain, sender)
             stop.wait(PULSE)
