@@ -59,7 +59,7 @@ class Slots:
 def due(sender_id: int) -> tuple[int, float]:
     """How many slots are due now (none when the breaker is not closed), and seconds until asking again is worth it."""
     found = sql.row(
-        f"""SELECT CASE WHEN breaker = 'probe' THEN 1 ELSE 1 + floor(%(horizon)s / {INTERVAL})::int END, 
+        f"""SELECT CASE WHEN breaker = 'probe' THEN 1 ELSE 1 + floor(%(horizon)s / {INTERVAL})::int END,
                    EXTRACT(EPOCH FROM tat - clock_timestamp())
               FROM gupshup_sender WHERE id = %(sender)s AND {MAY_SEND}""",
         {"sender": sender_id, "horizon": HORIZON},

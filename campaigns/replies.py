@@ -233,8 +233,8 @@ def queue_second(first: Message, contact: Contact, inbound: Inbound, at: datetim
     if not wanted:
         return False
     inserted = sql.run(
-        """INSERT INTO campaigns_message (campaign_id, sender_id, contact_id, message_type, destination, params, content,
-                  status, next_attempt_at, expires_at)
+        """INSERT INTO campaigns_message (campaign_id, sender_id, contact_id, message_type, destination, params,
+                  content, status, next_attempt_at, expires_at)
            VALUES (%(campaign)s, %(sender)s, %(contact)s, 'message_2', %(destination)s, '[]', %(content)s, 0,
                    clock_timestamp() + make_interval(mins => %(delay)s), %(expires)s)
            ON CONFLICT (campaign_id, destination, message_type) DO NOTHING""",
