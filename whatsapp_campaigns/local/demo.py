@@ -26,7 +26,6 @@ from whatsapp_campaigns.local.supervisor import Stopped, Supervisor, end_leftove
 
 EMAIL = "demo@example.com"
 INTERRUPTED = 130
-SEED = ROOT / "campaigns" / "management" / "commands" / "seed_demo.py"
 
 
 def main(arguments: list[str]) -> int:
@@ -100,8 +99,8 @@ def _bring_up(supervisor: Supervisor, settings: dict[str, str], listener: socket
     programs.run_to_end("prepare", [sys.executable, "-m", "whatsapp_campaigns.local.prepare"], supervisor)
     say("Démarrage des processus…", "Starting the processes…")
     programs.start_all(supervisor, settings, listener)
-    if SEED.exists():
-        programs.run_to_end("seed", programs.manage("seed_demo"), supervisor)
+    say("Campagne d'exemple…", "Sample campaign…")
+    programs.run_to_end("seed", programs.manage("seed_demo"), supervisor)
     print(
         f"\n  {settings['PUBLIC_URL']}/\n  {settings['DEMO_EMAIL']}   {settings['DEMO_PASSWORD']}\n",
         file=sys.stderr,

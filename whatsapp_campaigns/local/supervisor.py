@@ -179,16 +179,19 @@ def end_group(process: subprocess.Popen[bytes], patience: float) -> None:
 
 def end_leftovers(folder: Path) -> None:
     """End the children of a supervisor that was killed in this folder, if they still live. Recycled pids are spared."""
-    with contextlib.suppress(OSError, ValueError):
-        left = [found for line in json.loads((folder / REGISTER).read_text()) if (found := _same_process(**line))]
-        for process in left:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.terminate()
-        for process in left:
-            wait_until(lambda process=process: not _lives(process), 10)  # type: ignore[misc]
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-        (folder / REGISTER).unlink()
+    try:
+        lines = json.loads((folder / REGISTER).read_text())
+        left = [found for line in lines if (found := _same_process(**line))]
+    except (OSError, ValueError, TypeError):  # none, or one that was cut short
+        return
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    for process in left:
+        wait_until(lambda process=process: not _lives(process), 10)  # type: ignore[misc]
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    (folder / REGISTER).unlink()
 
 
 def _same_process(pid: int, born: float, name: str) -> psutil.Process | None:
