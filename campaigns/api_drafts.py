@@ -25,7 +25,7 @@ from campaigns.serializers import (
     ReachSerializer,
     ScheduleSerializer,
 )
-from campaigns.views import LAUNCHES, launched, own_campaign, own_categories, refused, sender
+from campaigns.views import LAUNCHES, own_campaign, own_categories, refused, sender, under_way
 from gupshup.models import Template
 from whatsapp_campaigns.api.errors import Conflict
 from whatsapp_campaigns.api.idempotency import idempotent
@@ -105,7 +105,7 @@ class Launch(OfCampaign):
             raise refused(refusal) from refusal
         if not done:
             raise Conflict(_("The campaign was launched or changed meanwhile. Read it again."), "not_launched")
-        return Response(launched(own_campaign(self, pk)), status=status.HTTP_202_ACCEPTED)
+        return under_way(self, pk)
 
 
 class Schedule(OfCampaign):
@@ -128,7 +128,7 @@ class Schedule(OfCampaign):
             raise refused(refusal) from refusal
         return _changed(self, pk, done)
 
-    @extend_schema(operation_id="unschedule", responses=CampaignSerializer)
+    @extend_schema(operation_id="unschedule", responses={200: CampaignSerializer})
     def delete(self, request: Request, pk: int) -> Response:
         """Back to draft."""
         return _changed(self, pk, own_campaign(self, pk).unschedule(self.user))

@@ -33,6 +33,7 @@ class MessageRows(Rows):
     """The messages of the campaigns that the caller may see."""
 
     subject = "campaigns.message"
+    queryset = Message.objects.none()
     serializer_class = MessageSerializer
     filterset_class = MessageFilters
 
@@ -148,6 +149,7 @@ class InteractionRows(Rows):
     """Answers to the campaigns that the caller may see; a super-admin sees those that answer none too."""
 
     subject = "campaigns.interaction"
+    queryset = Interaction.objects.none()
     serializer_class = InteractionSerializer
     filterset_class = InteractionFilters
 

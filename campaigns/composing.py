@@ -153,6 +153,15 @@ def edit(user: User, campaign: Campaign, fields: Mapping[str, Any], categories: 
     return True
 
 
+def delete_draft(campaign: Campaign) -> bool:
+    """Remove a draft; False when it is none any more."""
+    with transaction.atomic():
+        draft = Campaign.objects.select_for_update().filter(pk=campaign.pk, status=CampaignStatus.DRAFT).first()
+        if draft is not None:
+            draft.delete()
+        return draft is not None
+
+
 def create_and_launch(user: User, fields: Mapping[str, Any], categories: Iterable[Category]) -> Campaign:
     """As the old system did: the campaign stands and is under way, or nothing of it does. Raises LaunchRefused."""
     with transaction.atomic():

@@ -28,6 +28,11 @@ CAMPAIGN_WORDS: dict[CampaignStatus, str] = {
 OLD_MESSAGE_WORDS = ("pending", "sent", "delivered", "read", "failed")
 OLD_CAMPAIGN_WORDS = ("draft", "sending", "completed", "failed")
 
+# As pairs, for serializers and filters.
+OLD_CAMPAIGN_CHOICES = [(word, word) for word in OLD_CAMPAIGN_WORDS]
+OLD_MESSAGE_CHOICES = [(word, word) for word in (*OLD_MESSAGE_WORDS, "skipped")]
+MESSAGE_STATE_CHOICES = [(status.word, status.word) for status in Status]
+
 
 def message_word(status: int) -> str:
     return MESSAGE_WORDS[Status(status)]

@@ -22,9 +22,9 @@ MAX_TEXT = 4096
 LONGEST_DELAY = 23 * 60  # minutes: Message 2 must leave inside the customer service window
 COUNTERS = ("total_recipients", "sent_count", "delivered_count", "read_count", "failed_count")
 
-OldCampaignWord = serializers.ChoiceField(choices=[(word, word) for word in oldwords.OLD_CAMPAIGN_WORDS])
-OldMessageWord = serializers.ChoiceField(choices=[(word, word) for word in (*oldwords.OLD_MESSAGE_WORDS, "skipped")])
-StateWord = serializers.ChoiceField(choices=[(status.word, status.word) for status in Status])
+OldCampaignWord = serializers.ChoiceField(choices=oldwords.OLD_CAMPAIGN_CHOICES)
+OldMessageWord = serializers.ChoiceField(choices=oldwords.OLD_MESSAGE_CHOICES)
+StateWord = serializers.ChoiceField(choices=oldwords.MESSAGE_STATE_CHOICES)
 
 
 # -- what comes in
@@ -205,7 +205,7 @@ class CampaignSerializer(StrictModel):
 
     class Meta:
         model = Campaign
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "name",
             "message_1",
@@ -222,7 +222,7 @@ class CampaignSerializer(StrictModel):
             "success_rate",
             "categories",
         )
-        read_only_fields = fields
+        read_only_fields: tuple[str, ...] = fields
 
     def _old(self, campaign: Campaign) -> dict[str, Any]:
         found = self.context["figures"].get(campaign.pk)
@@ -264,7 +264,7 @@ class LaunchedSerializer(CampaignSerializer):
     task_id = serializers.UUIDField(source="launch_id")
 
     class Meta(CampaignSerializer.Meta):
-        fields = (*CampaignSerializer.Meta.fields, "task_id")  # type: ignore[assignment]
+        fields = (*CampaignSerializer.Meta.fields, "task_id")
         read_only_fields = fields
 
     def to_representation(self, instance: Campaign) -> dict[str, Any]:

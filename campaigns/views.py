@@ -36,12 +36,14 @@ from whatsapp_campaigns.api.idempotency import idempotent
 from whatsapp_campaigns.api.views import Api, Listing, Reading, Rows
 
 LAUNCHES = {"POST": "launch"}  # the scope that a program's key needs
+PREPARING = 2.0  # seconds that a launching request spends on writing messages
 
 
 class CampaignRows(Rows):
     """The campaigns that the caller may see, with the figures of those on the page in one snapshot."""
 
     subject = "campaigns.campaign"
+    queryset = Campaign.objects.none()
     serializer_class = CampaignSerializer
     filterset_class = CampaignFilters
     figures: dict[int, Figures]
@@ -59,7 +61,7 @@ class Campaigns(CampaignRows, Listing):
 
     scopes = LAUNCHES
 
-    def paginate_queryset(self, queryset: QuerySet | Sequence[Any]) -> Sequence[Any] | None:
+    def paginate_queryset(self, queryset: Any) -> list[Any] | None:
         page = super().paginate_queryset(queryset)
         self.figures = reports.figures_of([campaign.pk for campaign in page or ()])
         return page
@@ -92,7 +94,7 @@ class Campaigns(CampaignRows, Listing):
             campaign = composing.create_and_launch(self.user, content, categories)
         except launching.LaunchRefused as refusal:
             raise refused(refusal) from refusal
-        return Response(launched(campaign), status=status.HTTP_202_ACCEPTED)
+        return under_way(self, campaign.pk)
 
 
 class OneCampaign(CampaignRows, Reading):
@@ -100,8 +102,7 @@ class OneCampaign(CampaignRows, Reading):
 
     def delete(self, request: Request, pk: int) -> Response:
         """Delete a draft. What was launched is kept, with its history."""
-        campaign = self.get_object()
-        if not Campaign.objects.filter(pk=campaign.pk, status=CampaignStatus.DRAFT).delete()[0]:
+        if not composing.delete_draft(self.get_object()):
             raise Conflict(gettext_lazy("Only a draft can be deleted. Cancel the campaign instead."), "not_a_draft")
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -158,8 +159,11 @@ def sender() -> Sender:
         ) from None
 
 
-def launched(campaign: Campaign) -> dict[str, Any]:
-    return dict(LaunchedSerializer(campaign, context={"figures": {}}).data)
+def under_way(view: Api, pk: int) -> Response:
+    """202 with the campaign. Its messages are written by now unless there are very many; the workers write the rest."""
+    launching.prepare(pk, seconds=PREPARING)
+    shown = LaunchedSerializer(own_campaign(view, pk), context={"figures": {}}).data
+    return Response(shown, status=status.HTTP_202_ACCEPTED)
 
 
 def refused(refusal: launching.LaunchRefused) -> Unprocessable:

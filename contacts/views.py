@@ -43,6 +43,7 @@ SOURCE = "api"
 
 class _CategoryView(Rows):
     subject = "contacts.category"
+    queryset = Category.objects.none()
     serializer_class = CategorySerializer
     filterset_class = CategoryFilters
 
@@ -72,6 +73,7 @@ class CategoryContacts(Listing):
     """The contacts in a category."""
 
     subject = "contacts.contact"
+    queryset = Contact.objects.none()
     serializer_class = ContactSerializer
     filterset_class = ContactFilters
 
@@ -116,6 +118,7 @@ class CategoryContact(Api):
 
 class _ContactView(Rows):
     subject = "contacts.contact"
+    queryset = Contact.objects.none()
     serializer_class = ContactSerializer
     filterset_class = ContactFilters
 
@@ -258,6 +261,7 @@ class ImportContacts(Api):
 
 class _ImportView(Rows):
     subject = "contacts.import"
+    queryset = Import.objects.none()
 
     def get_queryset(self) -> QuerySet[Import]:
         return Import.objects.of(self.user).defer("content").order_by("-id")
@@ -281,6 +285,7 @@ class RejectedRows(Listing):
     """The rows of a file that became no contact, each with its line and reason."""
 
     subject = "contacts.import"
+    queryset = RejectedRow.objects.none()
     serializer_class = RejectedRowSerializer
     filter_backends = ()
 

@@ -203,6 +203,31 @@ SIMPLE_JWT = {
     "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
     "CHECK_REVOKE_TOKEN": True,  # a new password ends the tokens given before
 }
+SPECTACULAR_SETTINGS = {
+    "TITLE": "WhatsApp campaigns",
+    "VERSION": "1",
+    "DESCRIPTION": "Campaigns through Gupshup, for front ends and programs. See docs/api.md.",
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "CampaignStateEnum": "campaigns.status.CampaignStatus",
+        "CampaignStatusEnum": "campaigns.oldwords.OLD_CAMPAIGN_CHOICES",
+        "MessageStateEnum": "campaigns.oldwords.MESSAGE_STATE_CHOICES",
+        "MessageStatusEnum": "campaigns.oldwords.OLD_MESSAGE_CHOICES",
+        "AttemptStateEnum": "campaigns.status.AttemptState",
+        "ImportStateEnum": "contacts.models.Import.State",
+        "TemplateStatusEnum": "gupshup.models.Template.Status",
+    },
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"persistAuthorization": False, "docExpansion": "none", "filter": True},
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "whatsapp_campaigns.api.schema.complete",
+    ],
+}
 API_ALLOWED_ORIGINS = env.list("API_ALLOWED_ORIGINS", default=[])  # of a front end on another host
 
 # -- HTTPS and headers. HTTPS=0 only for a local trial.

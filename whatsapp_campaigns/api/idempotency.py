@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -24,6 +26,12 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 KEPT = timedelta(days=3)
 MAX_LENGTH = 255
+PARAMETER = OpenApiParameter(
+    HEADER,
+    {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[!-~]+$"},
+    OpenApiParameter.HEADER,
+    description="The same key again does nothing again and gets the same answer, for three days.",
+)
 
 Handler = TypeVar("Handler", bound=Callable[..., Response])
 
@@ -44,8 +52,8 @@ def idempotent(handler: Handler) -> Handler:
         key = request.headers.get(HEADER)
         if key is None:
             return handler(view, request, *args, **kwargs)
-        if not (0 < len(key) <= MAX_LENGTH and key.isascii() and key.isprintable()):
-            raise ValidationError({HEADER: [_("Give 1 to 255 printable ASCII characters.")]})
+        if not re.fullmatch(r"[!-~]{1,255}", key):
+            raise ValidationError({HEADER: [_("Give 1 to 255 printable ASCII characters without spaces.")]})
         asked = _fingerprint(request)
         with transaction.atomic():
             kept = _take(request, key, asked)
@@ -57,7 +65,7 @@ def idempotent(handler: Handler) -> Handler:
             own.update(status=response.status_code, body=body)
         return response
 
-    return once  # type: ignore[return-value]
+    return extend_schema(parameters=[PARAMETER])(once)  # type: ignore[return-value]
 
 
 def _take(request: Request, key: str, asked: bytes) -> IdempotencyKey | None:

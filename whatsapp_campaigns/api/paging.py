@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.paginator import Paginator
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import PageNumberPagination
@@ -25,4 +27,22 @@ class Pages(PageNumberPagination):
             given = request.query_params.get(name)
             if given is not None and not (given.isascii() and given.isdigit() and 0 < len(given) < 19 and int(given)):
                 raise ValidationError({name: [_("Give a whole number, 1 or more.")]})
+        return super().paginate_queryset(queryset, request, view)
+
+
+class _Known(Paginator):
+    """Takes a number that somebody else has counted."""
+
+    known: int | None = None
+
+    @cached_property
+    def count(self) -> int:
+        return super().count if self.known is None else self.known
+
+
+class CountedPages(Pages):
+    """As `Pages`, for tables too large to count: `view.count()` answers the number, or None to count after all."""
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        self.django_paginator_class = type("Paginator", (_Known,), {"known": view.count()})
         return super().paginate_queryset(queryset, request, view)
