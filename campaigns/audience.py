@@ -53,7 +53,7 @@ def members(campaign: Campaign) -> QuerySet[Contact]:
     return Contact.objects.filter(Exists(membership))
 
 
-def audience(campaign: Campaign) -> QuerySet[Contact]:
+def audience(campaign: Campaign) -> QuerySet[Any]:
     """The members with `rendered` (the template's variables, a JSON list of text) and `skip_reason` ("" = planned)."""
     values = [value_of(spec) for spec in campaign.params]
     people = members(campaign).annotate(rendered=Func(*values, function="jsonb_build_array", output_field=JSONField()))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from campaigns import ingest, launching, sending, sweeping
+from campaigns import ingest, launching, retention, sending, sweeping
 from campaigns.models import Campaign, Message
+from gupshup import templates
 from gupshup.models import Sender
 
 
@@ -48,6 +49,16 @@ def sweep_task() -> None:
     """Every few seconds: what nudges missed, in the database alone; sending is nudged for each sender with due work."""
     for sender in sweeping.sweep():
         drain_sender_task.delay(sender.pk)
+
+
+@shared_task(name="campaigns.prune_task")
+def prune_task() -> None:
+    retention.prune()
+
+
+@shared_task(name="campaigns.sync_templates_task")
+def sync_templates_task() -> None:
+    templates.sync_all()
 
 
 @shared_task(name="campaigns.self_check_task")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 
 from django.db import transaction
@@ -13,6 +14,9 @@ from gupshup.api.templates import TemplateInfo
 from gupshup.models import Sender, Template
 from gupshup.services import service_for
 from gupshup.signals import template_changed
+
+
+log = logging.getLogger("gupshup.templates")
 
 
 class SyncFailedError(Exception):
@@ -106,3 +110,12 @@ def follow(sender_id: int, news: TemplateNews) -> bool:
 def _announce(changed: list[Template]) -> None:
     for template in changed:
         template_changed.send(sender=Template, template=template)
+
+
+def sync_all() -> None:
+    """Read the templates of every sender that has an app id; one that fails is logged and holds up no other."""
+    for sender in Sender.objects.exclude(app_id=""):
+        try:
+            sync(sender)
+        except SyncFailedError as error:
+            log.warning("templates of %s could not be read: %s", sender, error)

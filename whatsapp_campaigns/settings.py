@@ -183,6 +183,8 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_BEAT_SCHEDULE = {
     "ingest": {"task": "campaigns.ingest_task", "schedule": 1.0, "options": {"expires": 5}},
     "sweep": {"task": "campaigns.sweep_task", "schedule": 5.0, "options": {"expires": 10}},
+    "prune": {"task": "campaigns.prune_task", "schedule": 3600.0, "options": {"expires": 3600}},
+    "sync-templates": {"task": "campaigns.sync_templates_task", "schedule": 3600.0, "options": {"expires": 3600}},
     "self-check": {"task": "campaigns.self_check_task", "schedule": 300.0, "options": {"expires": 300}},
 }
 
@@ -289,3 +291,7 @@ OLD_META_VARIABLES = [
 SENDING_THREADS = env.int("SENDING_THREADS", default=32)
 SENDING_LEASE_SECONDS = env.float("SENDING_LEASE_SECONDS", default=60)
 SENDING_DEADLINE_SECONDS = env.float("SENDING_DEADLINE_SECONDS", default=60)
+
+# -- retention, in days (campaigns.retention); 0 keeps for ever. Figures and states stay; bodies and texts go.
+RETENTION_CALLBACK_DAYS = env.int("RETENTION_CALLBACK_DAYS", default=30)
+RETENTION_TEXT_DAYS = env.int("RETENTION_TEXT_DAYS", default=365)
