@@ -10,9 +10,20 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from gupshup.api.calls import Caller, form_of, segment
-from gupshup.api.layouts.common import capitals, first, tier_of
 from gupshup.api.messages import encode
-from gupshup.api.reading import id_of, integer_of, line_of, list_of, number_of, object_of, truth_of, url_of
+from gupshup.api.reading import (
+    capitals,
+    first,
+    id_of,
+    integer_of,
+    line_of,
+    list_of,
+    number_of,
+    object_of,
+    tier_of,
+    truth_of,
+    url_of,
+)
 from gupshup.api.responses import GupshupResponse, Outcome, Reply
 from gupshup.api.templates import TemplateDraft, TemplateInfo, parse_template
 

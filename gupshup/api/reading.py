@@ -204,3 +204,30 @@ def list_of(value: object) -> list[Any]:
     if isinstance(value, dict):
         return [value]
     return value if isinstance(value, list) else []
+
+
+def first(fields: Mapping[str, Any], *names: str) -> Any:
+    """The first of the fields that holds something."""
+    return next((fields[name] for name in names if present(fields.get(name))), None)
+
+
+def present(value: object) -> bool:
+    """Something, and not merely the word for nothing that forms carry."""
+    return value is not None and value != "" and value != "null"
+
+
+def capitals(word: object) -> str | None:
+    """A status or category as the provider's lists write it."""
+    text = line_of(word, 64)
+    return text.upper().replace("-", "_").replace(" ", "_") if text else None
+
+
+def tier_of(value: object) -> tuple[int | None, bool]:
+    """People in 24 h, and whether there is no limit: ``TIER_250``, ``TIER_10K``, ``TIER_UNLIMITED``, or a number."""
+    number = integer_of(value)
+    if number is not None:
+        return (number, False) if number >= 0 else (None, number == -1)
+    word = capitals(value) or ""
+    if match := re.fullmatch(r"(?:TIER_)?(\d{1,9})(K|M)?", word, re.ASCII):
+        return int(match[1]) * {"K": 1_000, "M": 1_000_000}.get(match[2], 1), False
+    return None, word in ("TIER_UNLIMITED", "UNLIMITED")

@@ -11,9 +11,20 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gupshup.api.errors import Words
-from gupshup.api.layouts.common import capitals, present
 from gupshup.api.messages import encode
-from gupshup.api.reading import LINE, NAME, id_of, line_of, list_of, moment_of, object_of, text_of, url_of
+from gupshup.api.reading import (
+    LINE,
+    NAME,
+    capitals,
+    first,
+    id_of,
+    line_of,
+    list_of,
+    moment_of,
+    object_of,
+    text_of,
+    url_of,
+)
 
 BODY: Final = 1_024
 HEADER: Final = 60
@@ -55,9 +66,9 @@ def split_params(header_text: str, body: str, params: Sequence[str]) -> tuple[li
 
     That a header's variable comes first is not documented by Gupshup: it is the natural order, and Meta's.
     """
-    first = len(placeholders(header_text))
-    second = first + len(placeholders(body))
-    return list(params[:first]), list(params[first:second]), list(params[second:])
+    end = len(placeholders(header_text))
+    after = end + len(placeholders(body))
+    return list(params[:end]), list(params[end:after]), list(params[after:])
 
 
 def clean_param(value: object) -> str:
@@ -179,18 +190,14 @@ def parse_template(entry: object) -> TemplateInfo | None:
         placeholders=placeholders(body),
         params_count=_count(header_text, body, content, buttons),
         quality=capitals(fields.get("quality")) or "",
-        reason=line_of(_first(fields, "reason", "rejectedReason"), LINE) or "",
-        sample=text_of(_first(content, "sampleText") or object_of(fields.get("meta")).get("example"), 4_096) or "",
+        reason=line_of(first(fields, "reason", "rejectedReason"), LINE) or "",
+        sample=text_of(first(content, "sampleText") or object_of(fields.get("meta")).get("example"), 4_096) or "",
         media_url=url_of(content.get("mediaUrl")) or "",
         vertical=line_of(fields.get("vertical"), NAME) or "",
         meta_id=id_of(fields.get("externalId")),
         category_next=capitals(content.get("correctCategory")),
         modified_at=moment_of(fields.get("modifiedOn"), datetime.now(UTC)),
     )
-
-
-def _first(fields: Mapping[str, Any], *names: str) -> Any:
-    return next((fields[name] for name in names if present(fields.get(name))), None)
 
 
 def _header(fields: Mapping[str, Any], content: Mapping[str, Any]) -> tuple[str, str]:

@@ -282,6 +282,9 @@ def perform(exchange: Exchange, *, verify: bool | str = True) -> Answer:
 
 def _read(response: requests.Response, exchange: Exchange) -> Answer:
     raw = response.raw
+    if response.status_code < 200:  # something else will follow on this connection: nobody may read it as his answer
+        raw.close()
+        return Answer(response.status_code, response.headers, b"", False)
     pieces: list[bytes] = []
     size, complete = 0, False
     _now.exchange = exchange

@@ -9,16 +9,18 @@ from typing import Any, Final
 from gupshup.api.happenings import AccountNews, Consent, Event, Kind, Media, Referral, Restriction, Source, Unrecognised
 from gupshup.api.reading import (
     NAME,
+    capitals,
     clean,
+    first,
     first_moment,
     id_of,
-    integer_of,
     line_of,
     list_of,
     moment_of,
     object_of,
     phone_of,
     text_of,
+    tier_of,
     truth_of,
     url_of,
 )
@@ -54,16 +56,6 @@ KINDS: Final = {
 MEDIA_KINDS: Final = frozenset({Kind.IMAGE, Kind.AUDIO, Kind.VIDEO, Kind.FILE, Kind.STICKER})
 
 
-def first(fields: Mapping[str, Any], *names: str) -> Any:
-    """The first of the fields that holds something."""
-    return next((fields[name] for name in names if present(fields.get(name))), None)
-
-
-def present(value: object) -> bool:
-    """Something, and not merely the word for nothing that forms carry."""
-    return value is not None and value != "" and value != "null"
-
-
 def guarded(read: Callable[..., Iterable[Event]], source: Source, *args: Any) -> list[Event]:
     """What ``read`` makes of one item. An item that breaks it is kept as unrecognised, and its neighbours live."""
     try:
@@ -77,12 +69,6 @@ def plain(word: object) -> str:
     return re.sub(r"[^\w-]", "", word, flags=re.ASCII)[:40] if isinstance(word, str) else type(word).__name__
 
 
-def capitals(word: object) -> str | None:
-    """A status or category as the provider's lists write it."""
-    text = line_of(word, 64)
-    return text.upper().replace("-", "_").replace(" ", "_") if text else None
-
-
 def dumped(value: object) -> str | None:
     """JSON of what has no field of its own, shortened if need be; None for nothing."""
     if not value:
@@ -92,7 +78,7 @@ def dumped(value: object) -> str | None:
     return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str), DETAIL)
 
 
-def media_of(fields: Mapping[str, Any], now: datetime) -> Media | None:
+def media_of(fields: Mapping[str, Any]) -> Media | None:
     """The file described by the fields, under any of the names that the layouts use."""
     url = url_of(first(fields, "url", "link"))
     signature = fields.get("signature")
@@ -167,9 +153,7 @@ def _preference(item: object, source: Source, fallback: object, now: datetime) -
     ]
 
 
-def account_news(
-    what: str, fields: Mapping[str, Any], source: Source, at: datetime | None, now: datetime
-) -> AccountNews:
+def account_news(what: str, fields: Mapping[str, Any], source: Source, at: datetime | None) -> AccountNews:
     """News of the account, in v2's words or Meta's."""
     status = capitals(first(object_of(fields.get("ban_info")), "waba_ban_state"))
     violation = object_of(fields.get("violation_info"))
@@ -202,14 +186,3 @@ def account_news(
         unlimited=unlimited,
         detail=dumped(dict(fields)),
     )
-
-
-def tier_of(value: object) -> tuple[int | None, bool]:
-    """People in 24 h, and whether there is no limit: ``TIER_250``, ``TIER_10K``, ``TIER_UNLIMITED``, or a number."""
-    number = integer_of(value)
-    if number is not None:
-        return (number, False) if number >= 0 else (None, number == -1)
-    word = capitals(value) or ""
-    if match := re.fullmatch(r"(?:TIER_)?(\d{1,9})(K|M)?", word, re.ASCII):
-        return int(match[1]) * {"K": 1_000, "M": 1_000_000}.get(match[2], 1), False
-    return None, word in ("TIER_UNLIMITED", "UNLIMITED")

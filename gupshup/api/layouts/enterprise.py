@@ -21,20 +21,11 @@ from gupshup.api.happenings import (
     StatusReport,
     Unrecognised,
 )
-from gupshup.api.layouts.common import (
-    KINDS,
-    MEDIA_KINDS,
-    contact_names,
-    dumped,
-    first,
-    guarded,
-    media_of,
-    place_of,
-    present,
-)
+from gupshup.api.layouts.common import KINDS, MEDIA_KINDS, contact_names, dumped, guarded, media_of, place_of
 from gupshup.api.reading import (
     LINE,
     NAME,
+    first,
     first_moment,
     id_of,
     ids_of,
@@ -43,6 +34,7 @@ from gupshup.api.reading import (
     number_of,
     object_of,
     phone_of,
+    present,
     text_of,
     url_of,
 )
@@ -93,7 +85,7 @@ def read_message(data: Fields, now: datetime) -> list[Event]:
             postback=text_of(first(body, "payload", "postbackText"), LINE),
             button_id=id_of(body.get("id")) if kind in (Kind.BUTTON_REPLY, Kind.LIST_REPLY) else None,
             description=line_of(body.get("description")) or (place_of(body) if kind is Kind.LOCATION else None),
-            media=media_of(body, now) if kind in MEDIA_KINDS else None,
+            media=media_of(body) if kind in MEDIA_KINDS else None,
             latitude=number_of(body.get("latitude")) if kind is Kind.LOCATION else None,
             longitude=number_of(body.get("longitude")) if kind is Kind.LOCATION else None,
             detail=dumped(dict(body)) if kind in (Kind.CONTACT, Kind.ORDER, Kind.FLOW, Kind.UNKNOWN) else None,
@@ -232,7 +224,7 @@ def read_v1(data: Fields, now: datetime) -> list[Event]:
             text=text_of(message.get("caption") if kind in MEDIA_KINDS else message.get("text")),
             inbound_id=id_of(message.get("id")),
             message_id=id_of(message.get("id")),
-            media=media_of({**message, "id": message.get("mediaId")}, now) if kind in MEDIA_KINDS else None,
+            media=media_of({**message, "id": message.get("mediaId")}) if kind in MEDIA_KINDS else None,
             latitude=number_of(message.get("latitude")) if kind is Kind.LOCATION else None,
             longitude=number_of(message.get("longitude")) if kind is Kind.LOCATION else None,
             detail=dumped(dict(message)) if kind in (Kind.CONTACT, Kind.UNKNOWN) else None,

@@ -29,10 +29,8 @@ from gupshup.api.layouts.common import (
     KINDS,
     MEDIA_KINDS,
     account_news,
-    capitals,
     contact_names,
     dumped,
-    first,
     guarded,
     media_of,
     place_of,
@@ -44,6 +42,8 @@ from gupshup.api.layouts.v2 import billing
 from gupshup.api.reading import (
     LINE,
     NAME,
+    capitals,
+    first,
     first_moment,
     id_of,
     ids_of,
@@ -156,7 +156,7 @@ def _message(item: object, value: Fields, source: Source, time: object, now: dat
         postback=text_of(first(body, "payload"), LINE) if kind is Kind.BUTTON else None,
         button_id=id_of(body.get("id")) if kind in (Kind.BUTTON_REPLY, Kind.LIST_REPLY) else None,
         description=line_of(body.get("description")) or (place_of(body) if kind is Kind.LOCATION else None),
-        media=media_of(body, now) if kind in MEDIA_KINDS else None,
+        media=media_of(body) if kind in MEDIA_KINDS else None,
         latitude=number_of(body.get("latitude")) if kind is Kind.LOCATION else None,
         longitude=number_of(body.get("longitude")) if kind is Kind.LOCATION else None,
         referral=referral_of(message.get("referral")),
@@ -315,7 +315,7 @@ def _news(field: str, value: Fields, source: Source, time: object, now: datetime
     if change := _TEMPLATE.get(field):
         return _template(change, value, source, at)
     if what := _ACCOUNT.get(field):
-        return account_news(what, value, source, at, now)
+        return account_news(what, value, source, at)
     return Unrecognised(source=source, at=at, reason=f"field {plain(field)}")
 
 

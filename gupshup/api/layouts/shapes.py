@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from gupshup.api.happenings import Event, Source, Unrecognised
 from gupshup.api.layouts import enterprise, meta, v2
-from gupshup.api.layouts.common import first, guarded, present
-from gupshup.api.reading import id_of, list_of, object_of
+from gupshup.api.layouts.common import guarded
+from gupshup.api.reading import first, id_of, list_of, object_of, present
 from gupshup.api.statuses import is_status
 
 Fields = Mapping[str, Any]

@@ -29,10 +29,8 @@ from gupshup.api.layouts.common import (
     KINDS,
     MEDIA_KINDS,
     account_news,
-    capitals,
     contact_names,
     dumped,
-    first,
     media_of,
     place_of,
     plain,
@@ -42,6 +40,8 @@ from gupshup.api.layouts.common import (
 from gupshup.api.reading import (
     LINE,
     NAME,
+    capitals,
+    first,
     first_moment,
     id_of,
     ids_of,
@@ -111,7 +111,7 @@ def _message(data: Fields, payload: Fields, source: Source, now: datetime) -> li
             postback=text_of(first(body, "postbackText", "postback"), LINE),
             button_id=id_of(body.get("id")) if kind in (Kind.BUTTON_REPLY, Kind.LIST_REPLY) else None,
             description=line_of(body.get("description")) or (place_of(body) if kind is Kind.LOCATION else None),
-            media=media_of(body, now) if kind in MEDIA_KINDS else None,
+            media=media_of(body) if kind in MEDIA_KINDS else None,
             latitude=number_of(body.get("latitude")) if kind is Kind.LOCATION else None,
             longitude=number_of(body.get("longitude")) if kind is Kind.LOCATION else None,
             referral=referral_of(payload.get("referral")),
@@ -331,7 +331,7 @@ def _account(data: Fields, payload: Fields, source: Source, now: datetime) -> li
     at = first_moment((data.get("timestamp"),), now)
     what = plain(str(payload.get("type") or "account").strip().lower().removesuffix("-event"))
     inner = object_of(payload.get("payload"))
-    return [account_news(what, inner or payload, source, at, now)]
+    return [account_news(what, inner or payload, source, at)]
 
 
 def _platform(data: Fields, payload: Fields, source: Source, now: datetime) -> list[Event]:

@@ -476,6 +476,14 @@ def test_a_connection_closed_while_the_fence_is_asked_is_replaced():
         assert server.connections == 2
 
 
+def test_a_hint_before_the_answer_is_not_taken_for_the_next_messages_answer():
+    with serving(answering(b"HTTP/1.1 103 Early Hints\r\n\r\n" + reply())) as server:
+        client = service(server.url())
+        responses = [client.send_template(PERSON, TEMPLATE) for _ in range(2)]
+        assert [response.outcome for response in responses] == [Outcome.UNCERTAIN] * 2
+        assert server.connections == 2
+
+
 def test_threads_do_not_share_answers():
     def handle(connection: socket.socket, request: Request) -> bool:
         body = json.dumps({"status": "success", "messageId": "id-" + request.form["destination"]}).encode()
