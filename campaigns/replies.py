@@ -109,7 +109,7 @@ def _quoted(sender_id: int, inbound: Inbound) -> Message | None:
 
 def _adopted_by_quote(sender_id: int, inbound: Inbound) -> Message | None:
     """Who answers a message has received it: an unknown quoted id belongs to the open call to that person."""
-    if not inbound.phone:
+    if not inbound.phone or not inbound.quoted_message_id:
         return None
     rows = sql.rows(
         """SELECT a.id, a.message_id, m.campaign_id, a.state, a.provider_id, a.whatsapp_id, a.destination,
@@ -121,7 +121,7 @@ def _adopted_by_quote(sender_id: int, inbound: Inbound) -> Message | None:
     )
     for row in rows:
         call = statuses.Call(*row)
-        if statuses.adopt(call, inbound.quoted_ids[:1]):
+        if statuses.adopt(call, [inbound.quoted_message_id]):
             return Message.objects.get(pk=call.message_id)
     return None
 

@@ -242,7 +242,7 @@ def _advance(told: Sequence[News]) -> int:
 
 
 def _is_retry(news: News) -> bool:
-    return news.rank is Status.FAILED and lookup(news.code).action is Action.RETRY
+    return news.rank is Status.FAILED and lookup(news.code).retries
 
 
 def _refuse(refused: Iterable[News]) -> None:

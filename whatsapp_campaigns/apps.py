@@ -12,3 +12,8 @@ class ShellConfig(AppConfig):
         # Named after packages; people read them in the path above a page.
         apps.get_app_config("axes").verbose_name = _("Failed logins")
         apps.get_app_config("django_celery_beat").verbose_name = _("Periodic tasks")
+        from campaigns import watching
+        from whatsapp_campaigns import health
+
+        for check in (watching.inbox, watching.sending, watching.calls):
+            health.register(check.__name__, check)
