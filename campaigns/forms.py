@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
 
 from django import forms
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
+from django.utils.dates import WEEKDAYS
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from holidays import list_supported_countries
 from unfold.widgets import (
     CHECKBOX_CLASSES,
     INPUT_CLASSES,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
 )
 
 from campaigns import sql, texts
 from campaigns.models import Campaign
+from contacts import countries
 from contacts.models import Category
 from gupshup.api import templates
 from gupshup.models import Sender, Template
@@ -39,6 +44,7 @@ FIELDS: tuple[tuple[str, Any], ...] = (
     ("last_name", gettext_lazy("Last name")),
     ("number", gettext_lazy("Phone number")),
 )
+CLOCK = {"type": "time", "class": " ".join(INPUT_CLASSES)}
 SAMPLED = 5_000  # contacts in which attribute names are looked for
 
 # The newest and the oldest contacts: reading 300 000 rows for a list of names would take a second.
@@ -92,14 +98,13 @@ def variables(template: Template | None, params: list[dict[str, str]]) -> list[V
     if template is None:
         return []
     choices = sources(*(str(spec.get("field", "")) for spec in params))
-    names = templates.placeholders(template.body)
+    places = [(template.header_text, name) for name in templates.placeholders(template.header_text)]
+    places += [(template.body, name) for name in templates.placeholders(template.body)]
     rows = []
     for n in range(template.params_count):
         spec = params[n] if n < len(params) else {"field": "first_name" if n == 0 else "", "text": ""}
-        name = names[n] if n < len(names) else str(n + 1)
-        rows.append(
-            Variable(n, name, _around(template.body, name), spec.get("field", ""), spec.get("text", ""), choices)
-        )
+        text, name = places[n] if n < len(places) else ("", str(n + 1))
+        rows.append(Variable(n, name, _around(text, name), spec.get("field", ""), spec.get("text", ""), choices))
     return rows
 
 
@@ -112,7 +117,7 @@ def _around(body: str, name: str) -> SafeString:
             left = before[-28:] if len(before) <= 28 else "…" + before[-27:]
             right = after[:20] if len(after) <= 20 else after[:19] + "…"
             return format_html("{}<mark>{}</mark>{}", left, mark, right)
-    return format_html("{}", _("in a button or header"))
+    return format_html("{}", _("In a button"))
 
 
 class VariablesField(forms.Field):
@@ -182,7 +187,75 @@ def categories_of(user: User) -> QuerySet[Category]:
     return seen.annotate(size=Count("contacts")).order_by("name", "id")
 
 
-class CampaignForm(forms.ModelForm):
+def country_choices() -> list[tuple[str, str]]:
+    """The countries whose public holidays are known, in the reader's language."""
+    language = get_language() or "fr"
+    known = sorted(list_supported_countries(), key=lambda code: countries.name(code, language))
+    return (
+        [("", _("None"))]
+        + [(code, countries.name(code, language)) for code in known if code in countries.FAVOURITES]
+        + [(code, countries.name(code, language)) for code in known if code not in countries.FAVOURITES]
+    )
+
+
+def zone_choices() -> list[tuple[str, str]]:
+    return [(name, name.replace("_", " ")) for name in sorted(available_timezones()) if "/" in name]
+
+
+class HoursForm(forms.Form):
+    """When messages may leave, as a part of the campaign's form."""
+
+    limited = forms.BooleanField(
+        label=gettext_lazy("Send only at certain hours"), required=False, widget=UnfoldBooleanWidget
+    )
+    hours_days = forms.MultipleChoiceField(
+        label=gettext_lazy("Days"),
+        required=False,
+        choices=list(WEEKDAYS.items()),
+        widget=forms.CheckboxSelectMultiple(attrs={"class": " ".join(CHECKBOX_CLASSES)}),
+    )
+    hours_from = forms.TimeField(
+        label=gettext_lazy("From"), required=False, widget=forms.TimeInput(attrs=CLOCK, format="%H:%M")
+    )
+    hours_to = forms.TimeField(
+        label=gettext_lazy("To"), required=False, widget=forms.TimeInput(attrs=CLOCK, format="%H:%M")
+    )
+    hours_holidays = forms.ChoiceField(
+        label=gettext_lazy("Not on the public holidays of"),
+        required=False,
+        choices=country_choices,
+        widget=UnfoldAdminSelectWidget,
+    )
+    time_zone = forms.ChoiceField(
+        label=gettext_lazy("Time zone"), required=False, choices=zone_choices, widget=UnfoldAdminSelectWidget
+    )
+
+    @staticmethod
+    def initial_of(campaign: Campaign) -> dict[str, Any]:
+        hours = campaign.hours or {}
+        return {
+            "limited": bool(hours),
+            "hours_days": [str(day) for day in hours.get("days", range(5))],
+            "hours_from": hours.get("from", "09:00"),
+            "hours_to": hours.get("to", "19:00"),
+            "hours_holidays": hours.get("holidays", ""),
+        }
+
+    def clean_hours(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The campaign's `hours`; empty for any time."""
+        if not data.get("limited"):
+            return {}
+        if not data.get("hours_days"):
+            self.add_error("hours_days", _("Choose at least one day."))
+        start, end = data.get("hours_from"), data.get("hours_to")
+        if start is not None and start == end:
+            self.add_error("hours_to", _("This must not be the same as the beginning."))
+        clocks = {name: at.strftime("%H:%M") for name, at in (("from", start), ("to", end)) if at is not None}
+        holidays = {"holidays": data["hours_holidays"]} if data.get("hours_holidays") else {}
+        return {"days": sorted(int(day) for day in data.get("hours_days", ())), **clocks, **holidays}
+
+
+class CampaignForm(HoursForm, forms.ModelForm):
     template = TemplateField(
         Template.objects.exclude(status=Template.Status.DELETED),
         label=gettext_lazy("Template"),
@@ -234,6 +307,7 @@ class CampaignForm(forms.ModelForm):
             "trigger_words",
             "message_2_delay",
             "scheduled_at",
+            "time_zone",
         )
         labels = {
             "name": gettext_lazy("Name of the campaign"),
@@ -252,11 +326,13 @@ class CampaignForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.initial = {**self.initial_of(self.instance), **self.initial}
         categories, template = self.fields["categories"], self.fields["template"]
         assert isinstance(categories, CategoriesField)
         assert isinstance(template, TemplateField)
         categories.queryset = categories_of(self.user)
         template.offer(self.instance.template_id)
+        self.fields["time_zone"].required = False
         zone = timezone.get_current_timezone_name()
         self.fields["scheduled_at"].help_text = _("Empty: when you press Launch. Time zone: %(zone)s.") % {"zone": zone}
 
@@ -269,6 +345,9 @@ class CampaignForm(forms.ModelForm):
             raise forms.ValidationError(_("This moment is past. Choose a later one, or leave it empty."))
         return at
 
+    def clean_time_zone(self) -> str:
+        return self.cleaned_data.get("time_zone") or self.instance.time_zone
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         template: Template | None = data.get("template")
@@ -277,6 +356,7 @@ class CampaignForm(forms.ModelForm):
             data["header_media"] = ""
         if data.get("trigger") != Campaign.Trigger.ANY and not data.get("trigger_words", "").strip():
             self.add_error("trigger_words", _("Write at least one button or word, or choose any answer."))
+        self.instance.hours = self.clean_hours(data)
         self._choose_sender(template)
         return data
 

@@ -71,18 +71,21 @@ def formatted(text: str) -> SafeString:
 
 def filled(text: str, params: Sequence[str]) -> SafeString:
     """The text with its variables' values put in and set off; one without a value stays a placeholder."""
+    names = templates.placeholders(text)
     values = [
-        f"{_OPEN}{value.translate(_STRANGE)}{_CLOSE}" if value else f"{{{{{n}}}}}" for n, value in enumerate(params, 1)
+        f"{_OPEN}{value.translate(_STRANGE)}{_CLOSE}" if value else f"{{{{{name}}}}}"
+        for name, value in zip(names, params, strict=False)
     ]
     return formatted(templates.render(text.translate(_STRANGE), values))
 
 
 def of_template(template: Written, params: Sequence[str] = (), media: str = "") -> Bubble:
     """A template with a person's values; without values its placeholders stand."""
+    header, body, _rest = templates.split_params(template.header_text, template.body, params)
     return Bubble(
-        body=filled(template.body, params),
+        body=filled(template.body, body),
         header_type=template.header_type,
-        header_text=filled(template.header_text, params),
+        header_text=filled(template.header_text, header),
         media=media,
         footer=template.footer,
         buttons=tuple(_buttons(template.buttons)),
@@ -100,6 +103,6 @@ def _buttons(buttons: object) -> Iterator[Button]:
     for button in buttons if isinstance(buttons, list) else ():
         match button:
             case {"text": str(text), **rest}:
-                kind = str(rest.get("type", ""))
-                detail = str(rest.get("url") or rest.get("phone_number") or "")
+                kind = str(rest.get("kind", ""))
+                detail = str(rest.get("url") or rest.get("phone") or "")
                 yield Button(text, _ICONS.get(kind, "reply"), detail)

@@ -23,11 +23,11 @@ from unfold.decorators import display
 
 from campaigns.admin import deciding, drafting, exports, frame, preflight, report, running, words
 from campaigns.admin.frame import actor
-from campaigns.admin.paging import QuietChangeList
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign, Event
 from campaigns.reports import figures_of
 from campaigns.status import CampaignStatus
+from whatsapp_campaigns.lists import QuietChangeList
 
 Page = Callable[[ModelAdmin, HttpRequest, Campaign], HttpResponse]
 

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from time import monotonic
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.paginator import Page
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.models import User
 from campaigns import reconciling, reports
 from campaigns.admin import frame, report, running, words
-from campaigns.admin.paging import BoundedPaginator
-from campaigns.models import Campaign, Message
+from campaigns.deciding import Verb, decide
+from campaigns.models import Attempt, Campaign, Message
 from campaigns.status import CampaignStatus, Kind, Status
+from whatsapp_campaigns.lists import BoundedPaginator
 
 PER_PAGE = 50
-STEP = 200  # messages decided in one transaction
-SECONDS = 15.0  # a request's share; what is left is told, and the same button goes on
-Verb = Callable[[list[int], User | None, str], int]
-
 VERBS: dict[str, Verb] = {"resend": reconciling.resend, "give_up": reconciling.give_up}
 
 
@@ -58,10 +52,15 @@ def _chosen(request: HttpRequest, unsure: QuerySet[Message]) -> QuerySet[Message
 
 
 def _list(model_admin: ModelAdmin, request: HttpRequest, campaign: Campaign, unsure: QuerySet[Message]) -> HttpResponse:
-    ordered = unsure.select_related("contact").prefetch_related("attempts").order_by("pk")
+    latest = Prefetch("attempts", Attempt.objects.order_by("-id"))
+    ordered = unsure.select_related("contact").prefetch_related(latest).order_by("pk")
     page: Page = BoundedPaginator(ordered, PER_PAGE).get_page(request.GET.get("page"))
     context: dict[str, Any] = frame.context(model_admin, request, campaign, _("Uncertain messages"))
-    context |= {"page": page, "unsure": running.uncertain_calls(campaign)}
+    context |= {
+        "page": page,
+        "rows": [(message, message.attempts.all()[0]) for message in page],
+        "unsure": running.uncertain_calls(campaign),
+    }
     context["may_resend"] = campaign.status != CampaignStatus.CANCELLED
     return TemplateResponse(request, "admin/campaigns/campaign/uncertain.html", context)
 
@@ -90,21 +89,6 @@ def with_causes(failed: QuerySet[Message], codes: list[str]) -> QuerySet[Message
     return failed.filter(error_code__in=[code for code in codes if code]) | failed.filter(
         error_code="", reason__in=codes
     )
-
-
-def decide(verb: Verb, chosen: QuerySet[Message], actor: User, why: str) -> int:
-    """Decide step by step, as long as a request may take; answers how many."""
-    until, done = monotonic() + SECONDS, 0
-    for ids in _steps(list(chosen.order_by("pk").values_list("pk", flat=True))):
-        done += verb(ids, actor, why)
-        if monotonic() > until:
-            break
-    return done
-
-
-def _steps(ids: list[int]) -> Iterator[list[int]]:
-    for start in range(0, len(ids), STEP):
-        yield ids[start : start + STEP]
 
 
 def _tell(request: HttpRequest, verb: str, done: int, asked: int) -> None:

@@ -1,42 +1,41 @@
-"""How long sending takes, at the sender's pace and under its daily ceiling. Pure but for the clock it is given."""
+"""When a campaign will be done, in words: the engine's forecast by pace, ceiling and sending hours."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from campaigns import pacing
-from gupshup.models import Sender
+from campaigns import limits
+from campaigns.models import Campaign
 
 DAY = 86_400
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """`waiting` messages from `start` on. `days` counts the pauses of 24 h that the sender's ceiling forces."""
+    """`waiting` messages from `start` on will have left at `end`, at the earliest."""
 
     waiting: int
     start: datetime
-    seconds: float
-    days: int
-
-    @property
-    def end(self) -> datetime:
-        return self.start + timedelta(seconds=max(self.seconds, self.days * DAY))
+    end: datetime
+    capped: bool  # the sender's ceiling of new recipients makes it longer
 
     @property
     def duration(self) -> str:
         return duration((self.end - self.start).total_seconds())
 
 
-def forecast(sender: Sender, waiting: int, start: datetime) -> Forecast:
-    """When `waiting` messages will have left, if nothing else is sent and nothing stops the sender."""
-    step = pacing.interval(sender.rate_limit, sender.rate_window, sender.pace_factor)
-    days = (waiting - 1) // sender.ceiling if sender.ceiling and waiting else 0
-    return Forecast(waiting, start, waiting * step, days)
+def forecast(campaign: Campaign, waiting: int, start: datetime) -> Forecast | None:
+    """None when nothing waits, or when the sending hours never come. A later start moves the end by as much."""
+    end = limits.forecast_for(campaign, waiting)
+    if end is None:
+        return None
+    ceiling = campaign.sender.ceiling
+    return Forecast(waiting, start, end + (start - timezone.now()), ceiling is not None and waiting > ceiling)
 
 
 def duration(seconds: float) -> str:

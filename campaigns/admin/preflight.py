@@ -33,7 +33,7 @@ def page(model_admin: ModelAdmin, request: HttpRequest, campaign: Campaign) -> H
 def _findings(campaign: Campaign) -> dict[str, Any]:
     problems = launching.problems(campaign)
     reach = audience.count(campaign)
-    waiting = waiting_elsewhere(campaign)
+    elsewhere = waiting_elsewhere(campaign)
     later = campaign.scheduled_at if campaign.scheduled_at and campaign.scheduled_at > timezone.now() else None
     start = later or timezone.now()
     return {
@@ -41,8 +41,8 @@ def _findings(campaign: Campaign) -> dict[str, Any]:
         "reach": reach,
         "skipped": drafting.reach_lines(reach),
         "previews": drafting.samples(campaign, 3),
-        "forecast": forecast(campaign.sender, reach.planned + waiting, start),
-        "elsewhere": waiting,
+        "forecast": forecast(campaign, reach.planned + elsewhere, start),
+        "elsewhere": elsewhere,
         "later": later if campaign.status == CampaignStatus.DRAFT else None,
         "ready": not problems and reach.planned > 0,
         "categories": campaign.categories.all(),

@@ -7,49 +7,27 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from campaigns.admin import searching, timeline, words
 from campaigns.admin.frame import actor
-from campaigns.admin.paging import BoundedPaginator, QuietChangeList
 from campaigns.models import Campaign, Event, Interaction, Message
 from campaigns.status import CampaignStatus, Status
 from gupshup import preview
+from whatsapp_campaigns.lists import ReadOnlyAdmin
 
 
-class ReadOnlyAdmin(ModelAdmin):
-    """Rows that only the system writes."""
-
-    list_per_page = 50
-    list_filter_submit = True
-    show_full_result_count = False
-    paginator = BoundedPaginator
-    actions = None
-    list_display_links: tuple[str, ...] | None = None
-
+class RowsAdmin(ReadOnlyAdmin):
     class Media:
         css = {"all": ("gupshup/bubble.css", "campaigns/campaigns.css")}
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return QuietChangeList
 
 
 def seen_campaigns(request: HttpRequest) -> QuerySet[Campaign]:
@@ -85,7 +63,7 @@ class CauseFilter(admin.SimpleListFilter):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
+class MessageAdmin(RowsAdmin):
     list_display = ("person", "campaign_link", "message_type", "state", "why", "updated_at")
     list_display_links = ("person",)
     list_filter = (
@@ -176,9 +154,9 @@ def may_decide(message: Message) -> bool:
 
 
 @admin.register(Interaction)
-class InteractionAdmin(ReadOnlyAdmin):
+class InteractionAdmin(RowsAdmin):
     list_display = ("person", "said", "interaction_type", "campaign", "consequence", "received_at")
-    list_display_links = ("said",)
+    list_display_links = ("person",)
     list_filter = (
         ("campaign", CampaignFilter),
         ("interaction_type", ChoicesDropdownFilter),
@@ -222,9 +200,11 @@ class InteractionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
+class EventAdmin(RowsAdmin):
     list_display = ("at", "who", "deed", "campaign", "message", "why")
-    list_display_links = None
+    list_display_links = ("at",)
+    fields = ("at", "who", "deed", "campaign", "message", "sender", "details")
+    readonly_fields = ("who", "deed")
     list_filter = (("campaign", CampaignFilter), "verb", ("at", RangeDateTimeFilter))
     list_select_related = ("actor", "campaign", "message", "sender")
     ordering = ("-id",)

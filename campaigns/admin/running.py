@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -13,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from campaigns import launching, reports
+from campaigns import hours, launching, limits, reports
 from campaigns.admin import drafting, frame, report, words
 from campaigns.admin.forecast import forecast
 from campaigns.admin.frame import actor
@@ -65,11 +66,21 @@ def head(campaign: Campaign) -> dict[str, Any]:
         "colour": words.STATUS_COLOURS[CampaignStatus(status)],
         "pause": words.pause(campaign) if status == CampaignStatus.PAUSED else None,
         "stop": words.stop(sender) if stopped else None,
+        "waits_until": opening(campaign),
+        "ceiling_reached": status == CampaignStatus.RUNNING and limits.room(sender) == 0,
         "may_pause": status == CampaignStatus.RUNNING,
         "may_resume": status == CampaignStatus.PAUSED,
         "may_cancel": status in (*UNDER_WAY, CampaignStatus.SCHEDULED),
         "may_export": campaign.launched_at is not None,
     }
+
+
+def opening(campaign: Campaign) -> datetime | None:
+    """Outside its sending hours: when a running campaign goes on."""
+    now = timezone.now()
+    if campaign.status != CampaignStatus.RUNNING or hours.is_open(campaign.hours, campaign.time_zone, now):
+        return None
+    return hours.next_opening(campaign.hours, campaign.time_zone, now)
 
 
 def figures(campaign: Campaign) -> dict[str, Any]:
@@ -100,7 +111,7 @@ def figures(campaign: Campaign) -> dict[str, Any]:
         "prepared": report.share(campaign.position, campaign.position_end),
         "retryable": sum(n for code, n in first.causes.items() if words.retry_helps(code)),
         "every": QUICK if moving else SLOW,
-        "seen": f"{campaign.status}-{campaign.version}-{campaign.sender.breaker}",
+        "seen": f"{campaign.status}-{campaign.version}-{campaign.sender.breaker}-{opening(campaign) is None:d}",
         "now": timezone.now(),
     }
 
@@ -108,7 +119,7 @@ def figures(campaign: Campaign) -> dict[str, Any]:
 def _forecast(campaign: Campaign, waiting: int) -> Any:
     if campaign.status != CampaignStatus.RUNNING or not waiting or campaign.sender.breaker != Sender.Breaker.CLOSED:
         return None
-    return forecast(campaign.sender, waiting, timezone.now())
+    return forecast(campaign, waiting, timezone.now())
 
 
 def uncertain_calls(campaign: Campaign) -> dict[str, int]:

@@ -24,7 +24,7 @@ class News:
 
 def of_message(message: Message) -> list[News]:
     """Oldest first."""
-    found = [*_own(message), *_calls(message), *_answers(message), *_deeds(message)]
+    found = [*_calls(message), *_own(message), *_answers(message), *_deeds(message)]
     return sorted(found, key=lambda news: news.at)
 
 

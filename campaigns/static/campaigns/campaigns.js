@@ -14,7 +14,7 @@
   // Fields that only matter for some choices of another field.
   const show = (part) => {
     const by = document.getElementById(part.dataset.by);
-    part.hidden = !by || by.value === part.dataset.shownUnless;
+    part.hidden = !by || ("shownIfChecked" in part.dataset ? !by.checked : by.value === part.dataset.shownUnless);
   };
 
   // A variable's text is either the whole value or what stands in for an empty field.
@@ -26,7 +26,7 @@
 
   const refresh = () => {
     document.querySelectorAll("[data-counter]").forEach(count);
-    document.querySelectorAll("[data-shown-unless]").forEach(show);
+    document.querySelectorAll("[data-by]").forEach(show);
   };
 
   document.addEventListener("DOMContentLoaded", refresh);
