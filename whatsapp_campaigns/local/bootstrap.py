@@ -170,6 +170,8 @@ class Environment:
         """Install `lock` if the stamp does not say that it stands. `also`: other locks it may satisfy by the way."""
         if self._works() and not self.unfinished.exists() and self._digest(lock) in self._stamped():
             return
+        if self.folder.exists() and self.folder.stat().st_uid != os.geteuid():
+            raise self._foreign()
         check_space(self.folder, SPACE_FOR_PACKAGES)
         uv = find_uv()
         if self.unfinished.exists() or not self._works():
@@ -209,7 +211,7 @@ class Environment:
                 "L'installation précédente est incomplète, on la refait.",
                 "The previous installation is incomplete, doing it again.",
             )
-            self._remove()
+            shutil.rmtree(self.folder)
         if uv and not run([uv, "venv", "--quiet", "--no-project", "--python", BASE_PYTHON, str(self.folder)]):
             return
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -220,15 +222,14 @@ class Environment:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise _failure(failure, self.folder)
 
-    def _remove(self) -> None:
-        try:
-            shutil.rmtree(self.folder)
-        except PermissionError as error:
-            raise Problem(
-                f"Impossible de refaire {self.folder} : il appartient à « {owner_of(self.folder)} ». "
-                "Supprimez-le d'abord.",
-                f'Cannot replace {self.folder}: it belongs to "{owner_of(self.folder)}". Remove it first.',
-            ) from error
+    def _foreign(self) -> Problem:
+        owner = owner_of(self.folder)
+        return Problem(
+            f"{self.folder} appartient à « {owner} » et n'est pas à jour : lancez la commande en tant que « {owner} », ou "
+            "clonez le projet dans un dossier à vous.",
+            f'{self.folder} belongs to "{owner}" and is not up to date: run the command as "{owner}", or clone the '
+            "project into a folder of yours.",
+        )
 
     def _install(self, lock: Path, uv: str | None) -> None:
         """uv if it is there, else the pip of the `.venv`, else any pip that can install for another Python."""

@@ -144,3 +144,13 @@ def test_only_the_standard_library_is_needed():
     lines = Path(bootstrap.__file__).read_text().splitlines()
     imported = {line.split()[1].partition(".")[0] for line in lines if line.startswith(("import ", "from "))}
     assert imported <= set(sys.stdlib_module_names)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_the_packages_of_another_user_are_left_alone(tmp_path):
+    lock = tmp_path / "requirements.txt"
+    lock.touch()
+    (tmp_path / ".venv").mkdir()
+    os.chown(tmp_path / ".venv", 65534, 65534)
+    with pytest.raises(Problem, match="not up to date"):
+        Environment(tmp_path / ".venv").bring_to(lock, also=[])
