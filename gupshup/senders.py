@@ -46,3 +46,16 @@ def default_sender() -> Sender:
     if found is None:
         raise Sender.DoesNotExist("no sender is configured")
     return found
+
+
+def rotate_secret(sender: Sender) -> None:
+    """Give the webhook a new secret; the old one goes on working until `retire_old_secret`."""
+    sender.webhook_secret_old = sender.webhook_secret
+    sender.webhook_secret = new_secret()
+    sender.save(update_fields=["webhook_secret", "webhook_secret_old"])
+
+
+def retire_old_secret(sender: Sender) -> None:
+    """From now on only the new secret is valid."""
+    sender.webhook_secret_old = ""
+    sender.save(update_fields=["webhook_secret_old"])

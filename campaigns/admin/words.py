@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from django.utils.formats import number_format
 from django.utils.functional import Promise
-from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from campaigns.models import Campaign, Event
 from campaigns.status import CampaignStatus, Reason, Status
 from gupshup.api import errors
 from gupshup.models import Sender
+from gupshup.words import in_language
 
 STATUS_COLOURS = {
     CampaignStatus.DRAFT: "default",
@@ -86,10 +87,6 @@ class Cause:
 def number(n: int) -> str:
     """With the language's thousands separator."""
     return number_format(n, force_grouping=True)
-
-
-def in_language(words: errors.Words) -> str:
-    return words.fr if (get_language() or "fr").startswith("fr") else words.en
 
 
 def cause(code: str) -> Cause:
