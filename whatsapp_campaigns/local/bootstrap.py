@@ -225,8 +225,8 @@ class Environment:
     def _foreign(self) -> Problem:
         owner = owner_of(self.folder)
         return Problem(
-            f"{self.folder} appartient à « {owner} » et n'est pas à jour : lancez la commande en tant que « {owner} », ou "
-            "clonez le projet dans un dossier à vous.",
+            f"{self.folder} appartient à « {owner} » et n'est pas à jour : lancez la commande en tant que « {owner} », "
+            "ou clonez le projet dans un dossier à vous.",
             f'{self.folder} belongs to "{owner}" and is not up to date: run the command as "{owner}", or clone the '
             "project into a folder of yours.",
         )

@@ -99,7 +99,7 @@ def _bring_up(supervisor: Supervisor, settings: dict[str, str], listener: socket
     programs.run_to_end("prepare", [sys.executable, "-m", "whatsapp_campaigns.local.prepare"], supervisor)
     say("Démarrage des processus…", "Starting the processes…")
     programs.start_all(supervisor, settings, listener)
-    say("Campagne d'exemple…", "Sample campaign…")
+    say("Campagne d'exemple, la première fois…", "A sample campaign, the first time…")
     programs.run_to_end("seed", programs.manage("seed_demo"), supervisor)
     print(
         f"\n  {settings['PUBLIC_URL']}/\n  {settings['DEMO_EMAIL']}   {settings['DEMO_PASSWORD']}\n",
