@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 
 from accounts.models import Role, User
+from whatsapp_campaigns.api.errors import Unfit
 from whatsapp_campaigns.api.fields import Flag, Strict, StrictModel, Text, Whole
 
 MAX_PASSWORD = 128  # characters; hashing longer ones is a way to keep us busy
@@ -24,18 +25,14 @@ class RefreshSerializer(Strict):
 
     refresh = Text(max_length=4096, required=False)
     refresh_token = Text(max_length=4096, required=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if not attrs:
-            raise serializers.ValidationError({"refresh": [self.fields["refresh"].error_messages["required"]]})
-        return attrs
+    one_of = ("refresh", "refresh_token")
 
 
 class UserSerializer(StrictModel):
     email = serializers.EmailField(max_length=254)
     role = serializers.ChoiceField(choices=Role.choices, default=Role.ADMIN)
     is_active = Flag(default=True)
-    password = Text(write_only=True, max_length=MAX_PASSWORD, trim_whitespace=False)
+    password = Text(write_only=True, min_length=8, max_length=MAX_PASSWORD, trim_whitespace=False)
 
     class Meta:
         model = User
@@ -55,7 +52,7 @@ class UserSerializer(StrictModel):
         try:
             password_validation.validate_password(password, described)
         except DjangoValidationError as error:
-            raise serializers.ValidationError({"password": error.messages}) from error
+            raise Unfit("password", *error.messages, code="weak_password") from error
 
     def create(self, validated_data: dict[str, Any]) -> User:
         return User.objects.create_user(**validated_data)

@@ -8,7 +8,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -27,7 +26,7 @@ from campaigns.serializers import (
 )
 from campaigns.views import LAUNCHES, own_campaign, own_categories, refused, sender, under_way
 from gupshup.models import Template
-from whatsapp_campaigns.api.errors import Conflict
+from whatsapp_campaigns.api.errors import Conflict, Missing
 from whatsapp_campaigns.api.idempotency import idempotent
 from whatsapp_campaigns.api.views import Api, Listing
 
@@ -80,7 +79,7 @@ def _content(view: Api, given: dict[str, Any]) -> tuple[dict[str, Any], list[Any
     if (template_id := fields.pop("template_id", None)) is not None:
         template = Template.objects.filter(pk=template_id).exclude(status=Template.Status.DELETED).first()
         if template is None:
-            raise ValidationError({"template_id": [_("There is no such template.")]})
+            raise Missing("template_id", _("There is no such template."))
         fields |= {"template": template, "sender": template.sender}
     elif "template_id" in given:
         fields["template"] = None
@@ -121,7 +120,7 @@ class Schedule(OfCampaign):
         given.is_valid(raise_exception=True)
         at = given.validated_data["scheduled_at"]
         if at <= timezone.now():
-            raise ValidationError({"scheduled_at": [_("This moment is past. Choose a later one.")]})
+            raise Conflict(_("This moment is past. Choose a later one."), "moment_past")
         try:
             done = launching.schedule(campaign, at, self.user)
         except launching.LaunchRefused as refusal:

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from campaigns import oldwords
 from campaigns.models import Campaign, Interaction, Message
 from campaigns.status import CampaignStatus, Kind, Status
-from whatsapp_campaigns.api.filtering import FlagFilter, IdFilter, Search, Sorting
+from whatsapp_campaigns.api.filtering import FlagFilter, IdFilter, MomentFilter, Search, Sorting
 
 STATES = {status.word: status for status in Status}
 
@@ -20,8 +20,8 @@ class CampaignFilters(django_filters.FilterSet):
     )
     state = django_filters.ChoiceFilter(field_name="status", choices=CampaignStatus.choices)
     category_id = IdFilter(field_name="categories", distinct=True)
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
     ordering = Sorting("id", "name", "created_at", "updated_at", "completed_at")
 
     class Meta:
@@ -64,8 +64,8 @@ class InteractionFilters(django_filters.FilterSet):
     interaction_type = django_filters.ChoiceFilter(choices=Interaction.Type.choices)
     late = FlagFilter(field_name="late")
     triggered = FlagFilter(field_name="triggered")
-    received_after = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte")
-    received_before = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lt")
+    received_after = MomentFilter(field_name="received_at", lookup_expr="gte")
+    received_before = MomentFilter(field_name="received_at", lookup_expr="lt")
 
     class Meta:
         model = Interaction

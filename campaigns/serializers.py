@@ -15,9 +15,11 @@ from campaigns.audience import PLAIN_FIELDS
 from campaigns.models import Attempt, Campaign, Event, Interaction, Message
 from campaigns.status import CampaignStatus, Kind, Status
 from contacts.serializers import BriefCategorySerializer
-from whatsapp_campaigns.api.fields import Flag, Moment, Strict, StrictModel, Text, Whole, id_field, id_list
+from whatsapp_campaigns.api.errors import Unfit
+from whatsapp_campaigns.api.fields import ANYTHING, Flag, Moment, Strict, StrictModel, Text, Whole, id_field, id_list
 
 MAX_PARAMS = 100
+WEB_ADDRESS = r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?\Z"
 MAX_TEXT = 4096
 LONGEST_DELAY = 23 * 60  # minutes: Message 2 must leave inside the customer service window
 COUNTERS = ("total_recipients", "sent_count", "delivered_count", "read_count", "failed_count")
@@ -33,16 +35,21 @@ StateWord = serializers.ChoiceField(choices=oldwords.MESSAGE_STATE_CHOICES)
 @extend_schema_field(
     {
         "oneOf": [
-            {"type": "string", "minLength": 1, "maxLength": 1024},
+            {"type": "string", "minLength": 1, "maxLength": 1024, "pattern": ANYTHING},
             {
                 "type": "object",
                 "properties": {
                     "field": {
                         "type": "string",
-                        "maxLength": 120,
+                        "pattern": r"^(first_name|last_name|number|attributes\.[^\x00]{1,100})?$",
                         "description": "first_name, last_name, number, attributes.<name>, or empty for a fixed text",
                     },
-                    "text": {"type": "string", "maxLength": 1024, "description": "fixed, or for an empty field"},
+                    "text": {
+                        "type": "string",
+                        "maxLength": 1024,
+                        "pattern": ANYTHING,
+                        "description": "fixed, or for an empty field",
+                    },
                 },
                 "additionalProperties": False,
             },
@@ -53,7 +60,7 @@ class ParamField(serializers.Field):
     """One variable: a text that is the same for all, or `{"field": "first_name", "text": "stand-in"}`."""
 
     default_error_messages = {
-        "shape": _('Give a text, or {"field": "first_name", "text": "…"}.'),
+        "shape": _("Give a text, or an object with field and text."),
         "field": _("Choose first_name, last_name, number or attributes.<name>."),
         "long": _("At most 1,024 characters."),
     }
@@ -94,16 +101,14 @@ class NewCampaignSerializer(Strict):
     message_1 = Text(max_length=MAX_TEXT, required=False, allow_blank=True, allow_null=True)
     message_2 = Text(max_length=MAX_TEXT, required=False, allow_blank=True, allow_null=True)
     template_name = Text(max_length=512, required=False, allow_blank=True, allow_null=True)
-    category_ids = id_list(allow_empty=False)
+    category_ids = id_list()
     language = Text(max_length=20, required=False, allow_blank=True, allow_null=True, help_text="fr")
     params = serializers.ListField(child=ParamField(), max_length=MAX_PARAMS, required=False)
-    header_media = serializers.URLField(max_length=1000, required=False, allow_blank=True)
+    header_media = serializers.RegexField(WEB_ADDRESS, max_length=1000, required=False, allow_blank=True)
+
+    one_of = ("message_1", "template_name")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if not (attrs.get("message_1") or "").strip() and not attrs.get("template_name"):
-            raise serializers.ValidationError(
-                {"message_1": [_("Give the text of an approved template, or its template_name.")]}
-            )
         return {name: "" if value is None else value for name, value in attrs.items()}
 
 
@@ -113,12 +118,12 @@ class ContentSerializer(StrictModel):
     name = Text(max_length=160)
     template_id = id_field(required=False, allow_null=True)
     params = serializers.ListField(child=ParamField(), max_length=MAX_PARAMS, required=False)
-    header_media = serializers.URLField(max_length=1000, required=False, allow_blank=True)
+    header_media = serializers.RegexField(WEB_ADDRESS, max_length=1000, required=False, allow_blank=True)
     message_2 = Text(max_length=MAX_TEXT, required=False, allow_blank=True)
     trigger = serializers.ChoiceField(choices=Campaign.Trigger.choices, required=False)
     trigger_words = Text(max_length=MAX_TEXT, required=False, allow_blank=True, help_text="one a line")
     message_2_delay = Whole(min_value=0, max_value=LONGEST_DELAY, required=False, help_text="minutes")
-    category_ids = id_list(required=False, write_only=True)
+    category_ids = id_list(required=False, write_only=True, min_length=0)
     hours = HoursSerializer(required=False)
     time_zone = Text(max_length=40, required=False)
     categories = BriefCategorySerializer(many=True, read_only=True)
@@ -160,7 +165,7 @@ class ContentSerializer(StrictModel):
 
     def validate_time_zone(self, value: str) -> str:
         if value not in zoneinfo.available_timezones():
-            raise serializers.ValidationError(_("Give a name such as Europe/Paris."))
+            raise Unfit("time_zone", _("Give a name such as Europe/Paris."))
         return value
 
 
@@ -175,13 +180,14 @@ class ScheduleSerializer(Strict):
 class WhySerializer(Strict):
     """`message_ids`, or `all: true`."""
 
-    message_ids = id_list(required=False, allow_empty=False, max_length=10_000)
+    message_ids = id_list(required=False, max_length=10_000)
     all = Flag(required=False)
     why = Text(max_length=300, help_text="kept in the journal")
+    one_of = ("message_ids", "all")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if bool(attrs.get("all")) == bool(attrs.get("message_ids")):
-            raise serializers.ValidationError({"message_ids": [_("Give message_ids, or all = true.")]})
+        if attrs.get("all") and attrs.get("message_ids"):
+            raise Unfit("message_ids", _("Give message_ids, or all = true, but not both."))
         return attrs
 
 

@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -31,7 +30,7 @@ from campaigns.status import CampaignStatus
 from contacts.models import Category
 from gupshup.models import Sender, Template
 from gupshup.senders import default_sender
-from whatsapp_campaigns.api.errors import Conflict, Unprocessable
+from whatsapp_campaigns.api.errors import Conflict, Missing, Unprocessable
 from whatsapp_campaigns.api.idempotency import idempotent
 from whatsapp_campaigns.api.views import Api, Listing, Reading, Rows
 
@@ -137,11 +136,11 @@ class Retry(CampaignRows):
 
 
 def own_categories(user: User, ids: Sequence[int]) -> list[Category]:
-    """Raises ValidationError for categories that do not exist or are not the user's."""
+    """Raises Missing for categories that do not exist or are not the user's."""
     found = list(Category.objects.of(user).filter(pk__in=set(ids)))
     if missing := set(ids) - {category.pk for category in found}:
         shown = ", ".join(map(str, sorted(missing)[:10]))
-        raise ValidationError({"category_ids": [_("No such category: %(ids)s.") % {"ids": shown}]})
+        raise Missing("category_ids", _("No such category: %(ids)s.") % {"ids": shown})
     return found
 
 

@@ -12,6 +12,7 @@ from contacts import countries, phones
 from contacts.models import Category, ConsentEvent, Contact, Import, RejectedRow
 from contacts.phones import Problem, normalise
 from contacts.reasons import Reason
+from whatsapp_campaigns.api.errors import Unfit
 from whatsapp_campaigns.api.fields import Flag, Moment, Strict, StrictModel, Text, Whole, id_field, id_list
 
 MAX_ATTRIBUTES = 100
@@ -48,6 +49,7 @@ class ContactSerializer(StrictModel):
     phone_number = Text(required=False, max_length=60, help_text="612345678")
     first_name = Text(required=False, allow_blank=True, max_length=120)
     last_name = Text(required=False, allow_blank=True, max_length=120)
+    one_of = ("full_number", "phone_number")
 
     class Meta:
         model = Contact
@@ -82,9 +84,7 @@ class ContactSerializer(StrictModel):
             if number
         }
         if len(set(found.values())) > 1:
-            raise serializers.ValidationError({"phone_number": [_("This is not the number in full_number.")]})
-        if not found and self.instance is None:
-            raise serializers.ValidationError({"full_number": [_("Give a phone number.")]})
+            raise Unfit("phone_number", _("This is not the number in full_number."), code="bad_number")
         return {**attrs, **({"number": next(iter(found.values()))} if found else {})}
 
     def _news(self, full: str | None, phone: str | None, country: str | None) -> tuple[str | None, str | None]:
@@ -98,29 +98,27 @@ class ContactSerializer(StrictModel):
 
 
 def _number(field: str, text: str | None, country: str) -> str:
-    """E.164, or "" for none given. Raises ValidationError with the reason under the field's name."""
+    """E.164, or "" for none given. Raises Unfit with the reason under the field's name."""
     if text is None:
         return ""
     region = countries.find(country) if country else settings.DEFAULT_COUNTRY
     if not region:
-        raise serializers.ValidationError({"country_code": [Reason.UNKNOWN_COUNTRY.label]})
+        raise Unfit("country_code", Reason.UNKNOWN_COUNTRY.label, code="bad_number")
     found = normalise(text, region)
     if isinstance(found, Problem):
-        raise serializers.ValidationError({field: [Reason(found.value).label]})
+        raise Unfit(field, Reason(found.value).label, code="bad_number")
     return found
 
 
 class ContactIdsSerializer(Strict):
     """`contact_ids`, or one `contact_id`."""
 
-    contact_ids = id_list(required=False, allow_empty=False)
+    contact_ids = id_list(required=False)
     contact_id = id_field(required=False)
+    one_of = ("contact_ids", "contact_id")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        ids = {*attrs.get("contact_ids", ()), *([attrs["contact_id"]] if "contact_id" in attrs else ())}
-        if not ids:
-            raise serializers.ValidationError({"contact_ids": [_("Give at least one contact.")]})
-        return {"ids": ids}
+        return {"ids": {*attrs.get("contact_ids", ()), *([attrs["contact_id"]] if "contact_id" in attrs else ())}}
 
 
 class AddedSerializer(Strict):
@@ -241,12 +239,6 @@ class ImportFileSerializer(Strict):
 
     file = serializers.FileField(allow_empty_file=True, max_length=255, help_text="CSV, or XLSX, with a header line")
     category_id = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
-    country = serializers.CharField(
-        required=False, max_length=60, help_text="FR, France or +33: for numbers written without a country"
+    country = serializers.ChoiceField(
+        required=False, choices=sorted(phones.regions()), help_text="for numbers written without a country"
     )
-
-    def validate_country(self, value: str) -> str:
-        region = countries.find(value)
-        if region not in phones.regions():
-            raise serializers.ValidationError(Reason.UNKNOWN_COUNTRY.label)
-        return region

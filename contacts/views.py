@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import generics, serializers, status
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotFound
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -33,7 +33,7 @@ from contacts.serializers import (
     ProfileSerializer,
     RejectedRowSerializer,
 )
-from whatsapp_campaigns.api.errors import Conflict, TooLarge
+from whatsapp_campaigns.api.errors import Conflict, Missing, TooLarge, Unfit
 from whatsapp_campaigns.api.idempotency import idempotent
 from whatsapp_campaigns.api.views import Api, Change, Collection, Listing, Reading, Rows
 
@@ -91,7 +91,7 @@ class CategoryContacts(Listing):
         found = set(Contact.objects.of(self.user).filter(pk__in=wanted).values_list("pk", flat=True))
         if missing := wanted - found:
             shown = ", ".join(map(str, sorted(missing)[:10]))
-            raise ValidationError({"contact_ids": [_("No such contact: %(ids)s.") % {"ids": shown}]})
+            raise Missing("contact_ids", _("No such contact: %(ids)s.") % {"ids": shown})
         before = category.contacts.filter(pk__in=found).count()
         category.contacts.add(*found)
         body = {
@@ -249,14 +249,14 @@ class ImportContacts(Api):
         if category_id is not None:
             category = Category.objects.of(self.user).filter(pk=category_id).first()
             if category is None:
-                raise ValidationError({"category_id": [_("No such category.")]})
+                raise Missing("category_id", _("There is no such category, or it is not yours."))
         name = (file.name or "contacts.csv").replace("\0", "")
         try:
             return importing.start_import(
                 file.read(), name, country or settings.DEFAULT_COUNTRY, category, created_by=self.user
             )
         except FileError as error:
-            raise ValidationError({"file": [str(error)]}) from error
+            raise Unfit("file", error, code=error.reason.value) from error
 
 
 class _ImportView(Rows):

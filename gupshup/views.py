@@ -6,22 +6,15 @@ import django_filters
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gupshup import templates
 from gupshup.models import Sender, Template
 from gupshup.serializers import SenderSerializer, SyncedSerializer, SyncSerializer, TemplateSerializer
-from whatsapp_campaigns.api.errors import Told
+from whatsapp_campaigns.api.errors import Conflict, Missing
 from whatsapp_campaigns.api.filtering import IdFilter, Search
 from whatsapp_campaigns.api.views import Api, Listing, Reading, Rows
-
-
-class ProviderTrouble(Told):
-    status_code = 502
-    default_detail = _("Gupshup did not give its list of templates. Try again later, or run check_gupshup.")
-    default_code = "provider_trouble"
 
 
 class TemplateFilters(django_filters.FilterSet):
@@ -67,14 +60,12 @@ class SyncTemplates(Api):
         if (sender_id := given.validated_data.get("sender_id")) is not None:
             senders = senders.filter(pk=sender_id)
         if not senders:
-            raise ValidationError({"sender_id": [_("There is no such sender.")]})
+            raise Missing("sender_id", _("There is no such sender."))
         try:
             return Response({"read_count": sum(templates.sync(sender) for sender in senders)})
         except templates.SyncFailedError as error:
-            raise self._trouble(error) from error
-
-    def _trouble(self, error: templates.SyncFailedError) -> APIException:
-        return ProviderTrouble(provider_code=error.response.error_code or "")
+            text = _("Gupshup did not give its list of templates. Try again later, or run check_gupshup.")
+            raise Conflict(text, "provider_trouble", provider_code=error.response.error_code or "") from error
 
 
 class SenderRows(Rows):

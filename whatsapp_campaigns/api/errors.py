@@ -30,6 +30,17 @@ class Told(exceptions.APIException):
         self.extra = extra
 
 
+class Missing(Told):
+    """What a body names does not exist, or is not the caller's."""
+
+    status_code = status.HTTP_404_NOT_FOUND
+    default_detail = _("Something that this names does not exist, or is not yours.")
+    default_code = "not_found"
+
+    def __init__(self, field: str, message: Any) -> None:
+        super().__init__(message, errors={field: [force_str(message)]})
+
+
 class Conflict(Told):
     status_code = status.HTTP_409_CONFLICT
     default_detail = _("The present state does not allow this. Read it again and decide.")
@@ -40,6 +51,16 @@ class Unprocessable(Told):
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
     default_detail = _("This was understood but cannot be done.")
     default_code = "unprocessable"
+
+
+class Unfit(Unprocessable):
+    """A field is well formed, and still cannot be: an unassigned number, a weak password, an unreadable file."""
+
+    default_code = "unfit"
+
+    def __init__(self, field: str, *messages: Any, code: str | None = None) -> None:
+        texts = [force_str(message) for message in messages]
+        super().__init__(" ".join(texts), code, errors={field: texts})
 
 
 class TooLarge(Told):

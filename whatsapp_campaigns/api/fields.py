@@ -12,6 +12,7 @@ from rest_framework import serializers
 
 MAX_ID = 2**63 - 1
 MAX_IDS = 100_000  # in one list
+ANYTHING = "^[^\\x00]*$"  # what a text may be, for the OpenAPI document
 
 
 class Text(serializers.CharField):
@@ -63,19 +64,25 @@ def id_field(**kwargs: Any) -> Whole:
 
 
 def id_list(**kwargs: Any) -> serializers.ListField:
-    """Ids, each at least 1; a repeated one counts once for the caller."""
+    """At least one id; a repeated one counts once for the caller."""
     kwargs.setdefault("max_length", MAX_IDS)
+    kwargs.setdefault("min_length", 1)
     return serializers.ListField(child=id_field(), **kwargs)
 
 
 class Strict(serializers.Serializer):
     """Refuses keys that it does not declare. Those that it declares read-only are left aside."""
 
+    one_of: tuple[str, ...] = ()  # of these, at least one must be given and not empty
+
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
             unknown = {str(key): [_("Unknown field.")] for key in data if key not in self.fields}
             if unknown:
                 raise serializers.ValidationError(unknown)
+            if self.one_of and not self.partial and not any(data.get(name) for name in self.one_of):
+                wanted = _("Give this, or %(others)s.") % {"others": ", ".join(self.one_of[1:])}
+                raise serializers.ValidationError({self.one_of[0]: [wanted]})
         return super().to_internal_value(data)
 
 

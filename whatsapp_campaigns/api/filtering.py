@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 
-from whatsapp_campaigns.api.fields import MAX_ID
+from whatsapp_campaigns.api.fields import ANYTHING, MAX_ID
 
 MAX_SEARCH = 200
 
@@ -22,11 +24,39 @@ class IdFilter(django_filters.Filter):
         super().__init__(*args, min_value=1, max_value=MAX_ID, **kwargs)
 
 
+extend_schema_field({"type": "integer", "minimum": 1, "maximum": MAX_ID})(IdFilter)
+
+
 class Search(django_filters.CharFilter):
     """Words of a person; never a pattern."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, max_length=MAX_SEARCH, **kwargs)
+
+
+extend_schema_field({"type": "string", "maxLength": MAX_SEARCH, "pattern": ANYTHING})(Search)
+
+
+class MomentField(forms.Field):
+    """ISO 8601 with an offset (without one: UTC), as a moment that PostgreSQL can hold."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        if value in self.empty_values:
+            return None
+        try:
+            found = datetime.fromisoformat(str(value).strip().replace(" ", "+"))  # "+" is a space in an address
+            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise forms.ValidationError(_("Give a moment such as 2026-03-01T09:00:00Z.")) from None
+
+
+class MomentFilter(django_filters.Filter):
+    field_class = MomentField
+
+
+extend_schema_field({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "maxLength": 0}]})(
+    MomentFilter
+)
 
 
 class FlagField(forms.Field):
@@ -44,6 +74,9 @@ class FlagFilter(django_filters.Filter):
     field_class = FlagField
 
 
+extend_schema_field({"type": "boolean"})(FlagFilter)
+
+
 class Sorting(django_filters.OrderingFilter):
     """`?ordering=name` or `?ordering=-name`; equals come in the order of their ids, so that pages do not overlap."""
 
@@ -51,7 +84,5 @@ class Sorting(django_filters.OrderingFilter):
         super().__init__(fields=[(name, name) for name in names])
 
     def filter(self, qs: Any, value: Any) -> Any:
-        if not value:
-            return qs
-        ordered = [self.get_ordering_value(param) for param in value]
-        return qs.order_by(*ordered, "-id")
+        ordered = [self.get_ordering_value(param) for param in value or () if param]
+        return qs.order_by(*ordered, "-id") if ordered else qs

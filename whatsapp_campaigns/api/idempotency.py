@@ -36,8 +36,8 @@ PARAMETER = OpenApiParameter(
 Handler = TypeVar("Handler", bound=Callable[..., Response])
 
 _TAKE = """
-    INSERT INTO accounts_idempotencykey (user_id, key, request, status, created_at)
-    VALUES (%s, %s, %s, 0, %s) ON CONFLICT (user_id, key) DO NOTHING"""
+    INSERT INTO accounts_idempotencykey (user_id, key, request, status, body, created_at)
+    VALUES (%s, %s, %s, 0, '', %s) ON CONFLICT (user_id, key) DO NOTHING"""
 
 
 def idempotent(handler: Handler) -> Handler:

@@ -21,6 +21,12 @@ class Pages(PageNumberPagination):
     max_page_size = PAGE
     page_size_query_param = "page_size"
 
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        described = super().get_schema_operation_parameters(view)
+        for parameter in described:
+            parameter["schema"] |= {"minimum": 1, "maximum": 10**18 - 1}
+        return described
+
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
         """Raises ValidationError for numbers that are none, and NotFound past the last page."""
         for name in (self.page_query_param, self.page_size_query_param):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import Direction
 
-from whatsapp_campaigns.api.fields import MAX_ID
+from whatsapp_campaigns.api.fields import ANYTHING, MAX_ID
 
 Node = dict[str, Any]
 
@@ -34,26 +37,73 @@ MEANINGS = {
     "415": "not JSON (a file: not multipart/form-data)",
     "422": "understood, but it cannot be done",
     "429": "too many logins",
-    "502": "Gupshup did not answer as it should",
     "503": "the database did not answer: try again",
 }
 OPEN = ("/api/auth/login", "/api/auth/refresh")
 CHANGES = ("post", "put", "patch", "delete")
 
 
+class StrictExtension(OpenApiSerializerExtension):
+    """Says that unknown keys are refused, and of which keys one must be there."""
+
+    target_class = "whatsapp_campaigns.api.fields.Strict"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Node:
+        schema: Node = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        if direction == "request":
+            schema["additionalProperties"] = False
+            if self.target.one_of and not self.target.partial:
+                schema["anyOf"] = [
+                    {"required": [name], "properties": {name: {"not": {"enum": ["", None, False]}}}}
+                    for name in self.target.one_of
+                ]
+        return schema
+
+
+class TextExtension(OpenApiSerializerFieldExtension):
+    """Says that U+0000 is refused, and what is empty once its white space is gone."""
+
+    target_class = "whatsapp_campaigns.api.fields.Text"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> Node:
+        schema: Node = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
+        if direction == "request" and "pattern" not in schema:
+            blank = self.target.allow_blank or not self.target.trim_whitespace
+            schema["pattern"] = ANYTHING if blank else "^[^\\x00]*[^\\s\\x00][^\\x00]*$"
+        return schema
+
+
 def complete(result: Node, generator: SchemaGenerator, request: Any, public: bool) -> Node:
     """drf-spectacular's postprocessing hook."""
     components = result.setdefault("components", {}).setdefault("schemas", {})
     components["Error"] = ERROR
-    for name, schema in components.items():
-        if name.endswith("Request") and schema.get("type") == "object":
-            schema.setdefault("additionalProperties", False)
+    for schema in components.values():
+        for name, described in schema.get("properties", {}).items():
+            schema["properties"][name] = _plain(described)
     for path, operations in result["paths"].items():
         if "put" in operations and "patch" in operations:  # PUT keeps what it is not given
             operations["put"]["requestBody"] = operations["patch"]["requestBody"]
         for method, operation in operations.items():
             _complete(path, method, operation)
+            _require_body(operation, components)
     return result
+
+
+def _plain(described: Node) -> Node:
+    """Undo drf-spectacular's "this pattern, or else empty" where the pattern allows the empty text."""
+    options = described.get("oneOf", [])
+    if len(options) == 2 and options[0].get("pattern") == ANYTHING:
+        return {**options[0], **{name: value for name, value in described.items() if name != "oneOf"}}
+    return described
+
+
+def _require_body(operation: Node, components: Node) -> None:
+    """A body of which one key or another must be there must be there itself."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        name = content["schema"].get("$ref", "").rpartition("/")[2]
+        if "anyOf" in components.get(name, {}):
+            operation["requestBody"]["required"] = True
 
 
 def _complete(path: str, method: str, operation: Node) -> None:
@@ -78,4 +128,4 @@ def _errors(path: str, method: str, operation: Node) -> list[str]:
         found.append("404")
     if method in CHANGES:
         found += ["404", "409", "413", "415", "422"]
-    return [*found, "502"] if path.endswith("/sync") else found
+    return found

@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from whatsapp_campaigns.api import converters as converters
+from whatsapp_campaigns.api import schema as schema
 from whatsapp_campaigns.api.docs import Document, Page
 
 urlpatterns = [
