@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 
+from gupshup import checks
 from gupshup.models import Sender, new_secret
+
+log = logging.getLogger("gupshup.senders")
 
 
 def keep_environment_sender(**_: Any) -> Sender | None:
@@ -38,6 +43,18 @@ def keep_environment_sender(**_: Any) -> Sender | None:
             setattr(sender, name, value)
         sender.save(update_fields=list(changed))
     return sender
+
+
+def start() -> None:
+    """What every process that sends or receives does first: require the settings, and bring the sender up to date.
+
+    Raises SystemCheckError when a mandatory setting is missing. A database that is not there yet is only logged.
+    """
+    checks.require()
+    try:
+        keep_environment_sender()
+    except DatabaseError as error:
+        log.warning("the sender of the environment was not brought up to date: %s", type(error).__name__)
 
 
 def default_sender() -> Sender:

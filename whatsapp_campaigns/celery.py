@@ -23,9 +23,9 @@ def require_settings(**_: Any) -> None:
     """
     from django.core.management.base import SystemCheckError
 
-    from gupshup import checks
+    from gupshup import senders
 
     try:
-        checks.require()
+        senders.start()
     except SystemCheckError as error:
         raise SystemExit(str(error)) from None

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 
 from campaigns import ingest, outbox, sending, sweeping
-from gupshup import checks
+from gupshup import senders
 from gupshup.models import Sender
 
 SWEEP = 2.0  # seconds between sweeps
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--seconds", type=float, default=None, help="stop after this time")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        checks.require()
+        senders.start()
         stop = Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
