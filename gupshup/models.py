@@ -183,7 +183,10 @@ class Callback(models.Model):
         verbose_name_plural = _("callbacks")
         ordering = ("-id",)
         constraints = [models.UniqueConstraint(fields=["sender", "digest"], name="callback_once")]
-        indexes = [models.Index(fields=["due_at", "id"], name="callback_due", condition=Q(due_at__isnull=False))]
+        indexes = [
+            models.Index(fields=["due_at", "id"], name="callback_due", condition=Q(due_at__isnull=False)),
+            models.Index(fields=["id"], name="callback_failed", condition=Q(state="failed")),
+        ]
 
     def __str__(self) -> str:
         return f"#{self.pk}"
