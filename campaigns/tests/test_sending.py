@@ -221,3 +221,23 @@ def test_a_stopped_sender_gets_no_slot(sender):
     Sender.objects.update(breaker="open")
     assert pacing.take(sender.pk, 5).count == 0
     assert pacing.due(sender.pk)[0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("limit", "people"), [(25, 45), (600, 800)])
+def test_no_minute_holds_more_than_the_limit_with_two_workers(gupshup, launched, sender, limit, people):
+    """Validates: 6.2 (P9)"""
+    simulator, _ = gupshup(), launched(people=people)
+    Sender.objects.update(rate_limit=limit, rate_window=60)
+
+    def work(_):
+        try:
+            return sending.Drain(Sender.objects.get(pk=sender.pk), threads=8).run(170)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sum(pool.map(work, range(2))) >= people
+    summary = simulator.get("/ledger/summary?window=60")
+    assert summary["accepted"] == people
+    assert limit * 0.9 <= summary["worst_window_calls"] <= limit
