@@ -183,8 +183,7 @@ class CategoriesField(forms.ModelMultipleChoiceField):
 
 def categories_of(user: User) -> QuerySet[Category]:
     """The categories that this user may write to, with their sizes."""
-    seen = Category.objects.all() if user.is_super_admin else Category.objects.filter(created_by=user)
-    return seen.annotate(size=Count("contacts")).order_by("name", "id")
+    return Category.objects.of(user).annotate(size=Count("contacts")).order_by("name", "id")
 
 
 def country_choices() -> list[tuple[str, str]]:

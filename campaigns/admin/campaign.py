@@ -21,7 +21,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from campaigns.admin import deciding, drafting, exports, frame, preflight, report, running, words
+from campaigns.admin import deciding, drafting, exports, frame, home, preflight, report, running, words
 from campaigns.admin.frame import actor
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign, Event
@@ -221,6 +221,10 @@ class CampaignAdmin(ModelAdmin):
         parts = [
             path(f"sketch/{name}", self.admin_site.admin_view(self._sketch(view)), name=f"campaigns_campaign_{name}")
             for name, view in drafting.PARTS.items()
+        ]
+        parts += [
+            path("home", self.admin_site.admin_view(home.part), name="campaigns_campaign_home"),
+            path("home/checks", self.admin_site.admin_view(home.checks), name="campaigns_campaign_checks"),
         ]
         return [*parts, *own, *super().get_urls()]
 

@@ -124,10 +124,12 @@ def readable(raw: bytes) -> str:
         return text
 
 
+UNTOLD = ("raw", "source")
+NOTHING: tuple[Any, ...] = (None, "", (), [], {}, False)
+
+
 def fields_of(event: object) -> list[tuple[str, str]]:
     """What an event says, without its empty fields and the bytes themselves."""
-    slots = getattr(event, "__dataclass_fields__", {})
-    said = ((name, getattr(event, name)) for name in slots)
-    return [
-        (name, str(value)[:500]) for name, value in said if value not in (None, "", (), [], {}, False) and name != "raw"
-    ]
+    names = (name for name in getattr(event, "__dataclass_fields__", {}) if name not in UNTOLD)
+    said = ((name, getattr(event, name)) for name in names)
+    return [(name, str(value)[:500]) for name, value in said if value not in NOTHING]

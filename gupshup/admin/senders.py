@@ -53,7 +53,8 @@ class SenderAdmin(ModelAdmin):
 
     @display(description=gettext_lazy("pace"))
     def pace(self, sender: Sender) -> str:
-        told = _("%(n)s in %(s)s s") % {"n": sender.rate_limit, "s": number_format(sender.rate_window, 1).rstrip("0,.")}
+        window = number_format(sender.rate_window, 0 if sender.rate_window.is_integer() else 1)
+        told = _("%(n)s in %(s)s s") % {"n": sender.rate_limit, "s": window}
         return told if sender.pace_factor == 1 else f"{told} ÷ {number_format(sender.pace_factor, 1)}"
 
     @display(description=gettext_lazy("new recipients in 24 h"))
@@ -78,6 +79,11 @@ class SenderAdmin(ModelAdmin):
             (gettext_lazy("Gupshup app"), {"fields": of_app, "description": told}),
             *self.fieldsets[2:],
         )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Sender | None = None) -> bool:
+        """One that has campaigns, or that the `.env` file names, stays."""
+        unused = obj is not None and not obj.from_environment and not obj.campaigns.exists()
+        return unused and super().has_delete_permission(request, obj)
 
     def changeform_view(
         self,
