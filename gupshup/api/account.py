@@ -306,4 +306,5 @@ def _subscription(entry: object) -> Subscription | None:
 
 def _media_id(fields: Mapping[str, Any]) -> str | None:
     handle = object_of(fields.get("handleId"))
-    return id_of(first(fields, "mediaId", "id") or first(handle, "message") or fields.get("handleId"))
+    found = first(fields, "mediaId", "id") or first(handle, "message") or fields.get("handleId")
+    return line_of(found, 4_096)  # a handle for a sample has some hundred characters

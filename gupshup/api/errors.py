@@ -501,6 +501,18 @@ _CALLS: Final = (
                "Read Gupshup's text beside the message; other contacts are not affected.")),
     _row("forbidden", "forbidden", _S, Action.HALT_SENDER,
          "Gupshup interdit cet envoi à votre compte.", "Gupshup forbids your account to send this.", _CHECK_SETTINGS),
+    _row("wrong_address", "wrong_address", _S, Action.HALT_SENDER,
+         "L'adresse de l'API ne mène pas à Gupshup.", "The API address does not lead to Gupshup.",
+         Words("Corrigez GUPSHUP_API_URL (https://api.gupshup.io/wa/api/v1), puis relancez l'expéditeur.",
+               "Correct GUPSHUP_API_URL (https://api.gupshup.io/wa/api/v1), then start the sender again.")),
+    _row("exception", "exception", _N, Action.HOLD,
+         "Ce logiciel s'est interrompu pendant l'appel : le message est peut-être parti.",
+         "This program broke off during the call: the message may have gone.", _HOLD),
+    _row("trouble", "trouble", _N, Action.HALT_SENDER,
+         "Plusieurs appels de suite à Gupshup sont restés sans réponse claire.",
+         "Several calls to Gupshup in a row had no clear answer.",
+         Words("Rien à faire : un message d'essai part dans une minute, puis l'envoi reprend s'il passe.",
+               "Nothing to do: one message tries in a minute, and sending goes on if it gets through.")),
     _row("template_unknown", "template_unknown", _C, Action.PAUSE_CAMPAIGN,
          "Ce modèle n'est pas connu dans cette langue.", "This template is not known in this language.",
          Words("Synchronisez les modèles, puis choisissez-en un approuvé.",
@@ -513,6 +525,35 @@ _CALLS: Final = (
          "The app's id (GUPSHUP_APP_ID) is not set.",
          Words("Copiez l'App ID depuis les réglages de l'application Gupshup.",
                "Copy the App ID from the Gupshup app's settings.")),
+)
+
+# What Meta decided about a template or the account, told by an event or found in Gupshup's list.
+_DECISIONS: Final = (
+    _row("template_pending template_in_appeal", "template_pending", _C, Action.PAUSE_CAMPAIGN,
+         "Le modèle attend de nouveau l'approbation de Meta.", "The template waits for Meta's approval again.",
+         Words("Attendez l'approbation ou choisissez un autre modèle, puis reprenez la campagne.",
+               "Wait for the approval or choose another template, then resume the campaign.")),
+    _row("template_rejected template_failed", "template_rejected", _C, Action.PAUSE_CAMPAIGN,
+         "Meta a refusé le modèle.", "Meta has rejected the template.", _TEMPLATE),
+    _row("template_paused", "template_paused", _C, Action.PAUSE_CAMPAIGN,
+         "WhatsApp a mis le modèle en pause à cause de sa qualité.",
+         "WhatsApp has paused the template for its quality.",
+         Words("Attendez la fin de la pause ou choisissez un autre modèle, puis reprenez la campagne.",
+               "Wait until the pause ends or choose another template, then resume the campaign.")),
+    _row("template_disabled", "template_disabled", _C, Action.PAUSE_CAMPAIGN,
+         "WhatsApp a désactivé le modèle définitivement.", "WhatsApp has disabled the template for good.",
+         Words("Créez un nouveau modèle, faites-le approuver, puis changez celui de la campagne.",
+               "Create a new template, have it approved, then use it in the campaign.")),
+    _row("template_deleted", "template_deleted", _C, Action.PAUSE_CAMPAIGN,
+         "Le modèle a été supprimé chez Gupshup.", "The template was deleted at Gupshup.", _TEMPLATE),
+    _row("template_category", "template_category", _C, Action.PAUSE_CAMPAIGN,
+         "Meta a changé la catégorie du modèle : le prix et les limites d'envoi changent avec elle.",
+         "Meta has changed the template's category: price and sending limits change with it.",
+         Words("Vérifiez que l'envoi vous convient toujours, puis reprenez la campagne.",
+               "Make sure that you still want to send it, then resume the campaign.")),
+    _row("account_stopped", "account_stopped", _S, Action.HALT_SENDER,
+         "Meta a désactivé ou restreint le compte WhatsApp.", "Meta has disabled or restricted the WhatsApp account.",
+         _ACCOUNT),
 )
 # fmt: on
 
@@ -527,6 +568,7 @@ def _expand() -> Iterator[tuple[str, ErrorEntry]]:
         *_ENTERPRISE,
         *_TEXTS,
         *_CALLS,
+        *_DECISIONS,
     ):
         for code in codes.split():
             yield code, ErrorEntry(code, name, fault, action, what, advice, delay=_DELAYS.get(code))
@@ -566,6 +608,7 @@ _PATTERNS: Final = tuple(
         (r"wallet|insufficient (?:balance|funds)|low balance", "1003"),
         (r"template\b.{0,40}\bpaused", "132015"),
         (r"template\b.{0,40}\bdisabled", "132016"),
+        (r"template\b.{0,40}\b(?:not found|(?:does not|doesn't) exists?)", "132001"),
         (r"account\b.{0,40}\b(?:blocked|locked|disabled|restricted)", "131031"),
     )
 )

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 DEEPEST: Final = 32  # levels of nesting; Gupshup's deepest documented body has 12
-ID: Final = 512
+ID: Final = 128  # characters; a UUID has 36, a wamid about 60. What keeps ids has columns of this width
 NAME: Final = 256
 LINE: Final = 1_024
 URL: Final = 4_096

@@ -14,6 +14,7 @@ answer                                                 outcome
 3xx                                                    UNCERTAIN (never followed)
 429, or code 4001 and its like                         SLOW_DOWN
 401, 403; wallet, template, account (by code or text)  HALT, with what must stop in ``halts``
+404, 405 that are not in Gupshup's words               HALT: the API address is wrong, for everyone
 4xx with a passing trouble's code                      NOT_SENT: refused for sure, may be tried again later
 any other 4xx                                          REJECTED
 5xx, whatever the body says                            UNCERTAIN: a gateway can fail after the backend accepted
@@ -40,7 +41,10 @@ _LONGEST_WAIT: Final = 86_400
 _ERROR_WORDS: Final = frozenset({"error", "failed", "failure", "rejected"})
 _GOOD_WORDS: Final = frozenset({"success", "submitted", "accepted", "ok", "queued"})
 _CODE: Final = re.compile(r"\d{1,10}|0\d[0-9a-e]")  # what the provider's catalogues hold; never one of our own words
-_ID: Final = 256
+_ID: Final = 128  # characters; Gupshup's ids have 36
+_NO_SUCH_PAGE: Final = re.compile(
+    r"(?:page |path |url |resource |route )?not found|no (?:route|handler|mapping)\b.*", re.I
+)
 
 
 class Outcome(StrEnum):
@@ -187,6 +191,14 @@ class _Facts:
         return bool(self.words & _ERROR_WORDS or self.fields.get("error") or self.fields.get("success") is False)
 
     @property
+    def is_nowhere(self) -> bool:
+        """404 or 405 of whoever answers at a wrong address, not of Gupshup about one message."""
+        if self.status not in (404, 405):
+            return False
+        in_their_words = bool(self.words & _ERROR_WORDS or self.code)
+        return not in_their_words or bool(_NO_SUCH_PAGE.fullmatch(self.message or ""))
+
+    @property
     def hints_at_error(self) -> bool:
         """A code in place of an id, as v3 writes ``{"code": 1012, "reason": ...}``; 0 and 2xx are no errors."""
         code = self.code
@@ -269,6 +281,8 @@ def _sort_refusal(facts: _Facts) -> GupshupResponse:
         return facts.answer(_OUTCOMES.get(known.action, Outcome.REJECTED), known.code, known.halts)
     if facts.status == 403:
         return facts.answer(Outcome.HALT, facts.code or "forbidden", "sender")
+    if facts.is_nowhere:
+        return facts.answer(Outcome.HALT, "wrong_address", "sender")
     return facts.answer(Outcome.REJECTED, facts.code or f"http_{facts.status}")
 
 
