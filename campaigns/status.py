@@ -50,8 +50,8 @@ class CampaignStatus(TextChoices):
     PREPARING = "preparing", _("preparing")
     RUNNING = "running", _("running")
     PAUSED = "paused", _("paused")
-    FINISHED = "finished", _("finished")
-    CANCELLED = "cancelled", _("cancelled")
+    FINISHED = "finished", pgettext_lazy("campaign", "finished")
+    CANCELLED = "cancelled", pgettext_lazy("campaign", "cancelled")
 
 
 class AttemptState(TextChoices):
@@ -75,7 +75,7 @@ class Reason(TextChoices):
     """Why a message was skipped, cancelled or failed without the provider naming a code."""
 
     NO_NUMBER = "no_number", _("no phone number")
-    OPTED_OUT = "opted_out", _("opted out")
+    OPTED_OUT = "opted_out", pgettext_lazy("reason", "opted out")
     INVALID_NUMBER = "invalid_number", _("not on WhatsApp")
     MISSING_VARIABLE = "missing_variable", _("a variable of the template is empty")
     PERSON_CAP = "person_cap", _("already had enough marketing messages")
