@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -113,7 +115,10 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
     try:
         return process.wait()
     except (KeyboardInterrupt, Stopped):
-        end_group(process, patience=10)
+        process.send_signal(signal.SIGINT)  # pytest then says how far it came
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        end_group(process, patience=2)
         raise
 
 
