@@ -89,6 +89,16 @@ def draft_import(
     )
 
 
+def change_draft(job: Import, layout: Layout, region: str, category: Category | None) -> bool:
+    """Keep what a person corrected; False if the import has begun meanwhile."""
+    return (
+        Import.objects.filter(pk=job.pk, state=Import.State.DRAFT).update(
+            layout=layout.as_json(), position=layout.start, line=layout.line, region=region, category=category
+        )
+        == 1
+    )
+
+
 def confirm(job: Import) -> bool:
     """Let a looked-at import begin. Of two clicks, one gets True."""
     done = Import.objects.filter(pk=job.pk, state=Import.State.DRAFT).update(state=Import.State.WAITING)
@@ -186,9 +196,14 @@ def _look_at(job: Import) -> None:
     job.save(update_fields=["layout", "size", "position", "line", "content"])
 
 
+def records_of(job: Import, layout: Layout, position: int, line: int) -> Records:
+    """The rows of an import's file from a position on."""
+    return Records(partial(_slice, job.pk), layout.encoding, layout.delimiter, position, line, layout.width)
+
+
 def _run(job: Import) -> None:
     layout = Layout.from_json(job.layout)
-    records = Records(partial(_slice, job.pk), layout.encoding, layout.delimiter, job.position, job.line, layout.width)
+    records = records_of(job, layout, job.position, job.line)
     understanding = Understanding(layout, job.region)
     while True:
         begun = records.position
@@ -471,7 +486,7 @@ def _store(persons: list[Person], job: Import, categories: _Categories) -> tuple
         if len(created) < len(persons):
             cursor.execute(_UPDATE)
             updated |= {number for (number,) in cursor.fetchall()}
-            if job.created_by_id and not job.created_by.is_super_admin:
+            if job.created_by is not None and not job.created_by.is_super_admin:
                 cursor.execute(_LINK, {"user": job.created_by_id})
         cursor.execute(_JOIN)
         updated |= {number for (number,) in cursor.fetchall()}

@@ -46,6 +46,10 @@ class Layout:
         return len(self.roles)
 
     @property
+    def has_header(self) -> bool:
+        return any(self.names)
+
+    @property
     def numbers(self) -> list[int]:
         """The columns of phone numbers, the best one first."""
         return [i for i, role in enumerate(self.roles) if role == NUMBER] + [
@@ -75,8 +79,13 @@ class Layout:
         return replace(self, roles=roles)
 
 
-def sniff(content: bytes, region: str, encoding: str = "", delimiter: str = "") -> Layout:
-    """The layout of a file of text. Raises FileError when it has no row or no column of numbers."""
+def sniff(
+    content: bytes, region: str, encoding: str = "", delimiter: str = "", has_header: bool | None = None
+) -> Layout:
+    """The layout of a file of text; what a person knows need not be guessed.
+
+    Raises FileError when it has no row or no column of numbers.
+    """
     mark = 3 if content.startswith(b"\xef\xbb\xbf") else 0
     encoding = encoding or _encoding(content)
     sample = content[:SAMPLE_BYTES]
@@ -94,7 +103,7 @@ def sniff(content: bytes, region: str, encoding: str = "", delimiter: str = "") 
         raise FileError(FileReason.NO_ROWS)
     if max(map(len, rows)) > MOST_COLUMNS:
         raise FileError(FileReason.TOO_MANY_COLUMNS)
-    header = _header(rows, region)
+    header = (0 if has_header else None) if has_header is not None else _header(rows, region)
     names = rows[header] if header is not None else []
     if header is not None:
         start, line = ends[header]

@@ -9,8 +9,10 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from contacts import phones
 from contacts.reasons import FileReason, Reason
 from contacts.signals import opted_out
 
@@ -54,6 +56,33 @@ class ContactQuerySet(models.QuerySet):
         listed = Contact.categories.through.objects.filter(contact_id=OuterRef("pk"), category__created_by=user)
         linked = Contact.linked_to.through.objects.filter(contact_id=OuterRef("pk"), user=user)
         return self.filter(Q(created_by=user) | Exists(listed) | Exists(linked))
+
+    def found_by(self, words: str) -> ContactQuerySet:
+        """Whom somebody looks for: a number in any spelling, a part of one, or words of a name."""
+        found = phones.normalise(words, settings.DEFAULT_COUNTRY)
+        if isinstance(found, str):
+            return self.filter(Q(number=found) | Q(whatsapp_number=found[1:]))
+        digits = "".join(filter(str.isdecimal, words))
+        if len(digits) >= 4 and not any(map(str.isalpha, words)):
+            return self.filter(number__contains=digits.lstrip("0"))
+        people = self
+        for word in words.split():
+            people = people.filter(Q(first_name__icontains=word) | Q(last_name__icontains=word))
+        return people
+
+    def join(self, category: Category) -> int:
+        """Put these people in a category; answers how many were not in it."""
+        joined = Contact.categories.through.objects.filter(category=category)
+        ids = self.exclude(pk__in=joined.values("contact_id")).order_by("pk").values_list("pk", flat=True)
+        rows = [Contact.categories.through(contact_id=pk, category=category) for pk in ids]
+        Contact.categories.through.objects.bulk_create(rows, batch_size=5_000, ignore_conflicts=True)
+        return len(rows)
+
+    def leave(self, category: Category) -> int:
+        """Take these people out of a category; answers how many were in it."""
+        return Contact.categories.through.objects.filter(
+            category=category, contact_id__in=self.order_by().values("pk")
+        ).delete()[0]
 
     def reachable(self) -> ContactQuerySet:
         """Those a marketing message may be sent to now."""
@@ -189,6 +218,21 @@ class ConsentEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.get_kind_display()} · {self.source}"
 
+    @property
+    def through(self) -> str:
+        """How it came, in words for people."""
+        kind, _colon, code = self.source.partition(":")
+        match kind:
+            case "word":
+                return gettext("a message of the person")
+            case "admin":
+                return gettext("entered here by hand")
+            case "api":
+                return gettext("another program, by the API")
+            case "provider":
+                return gettext("WhatsApp refused a message (code %(code)s)") % {"code": code}
+        return gettext("WhatsApp's own settings")
+
 
 class ImportQuerySet(models.QuerySet):
     def of(self, user: User) -> ImportQuerySet:
@@ -199,11 +243,11 @@ class Import(models.Model):
     """One contacts file and what became of its rows. The file is kept here: web and worker may be two machines."""
 
     class State(models.TextChoices):
-        DRAFT = "draft", _("to confirm")
-        WAITING = "waiting", _("waiting")
-        RUNNING = "running", _("running")
-        FINISHED = "finished", _("finished")
-        FAILED = "failed", _("failed")
+        DRAFT = "draft", pgettext_lazy("import", "to confirm")
+        WAITING = "waiting", pgettext_lazy("import", "waiting")
+        RUNNING = "running", pgettext_lazy("import", "running")
+        FINISHED = "finished", pgettext_lazy("import", "finished")
+        FAILED = "failed", pgettext_lazy("import", "failed")
 
     filename = models.CharField(_("file"), max_length=255)
     content = models.BinaryField(_("content"), null=True)
@@ -218,10 +262,10 @@ class Import(models.Model):
     line = models.IntegerField(default=1, editable=False)  # the line at `position`
     tries = models.SmallIntegerField(default=0, editable=False)  # takeovers since the last progress
     categories_created = models.IntegerField(default=0, editable=False)
-    created = models.IntegerField(_("created"), default=0)
-    updated = models.IntegerField(_("updated"), default=0)
-    unchanged = models.IntegerField(_("unchanged"), default=0)
-    rejected = models.IntegerField(_("rejected"), default=0)
+    created = models.IntegerField(pgettext_lazy("rows", "created"), default=0)
+    updated = models.IntegerField(pgettext_lazy("rows", "updated"), default=0)
+    unchanged = models.IntegerField(pgettext_lazy("rows", "unchanged"), default=0)
+    rejected = models.IntegerField(pgettext_lazy("rows", "rejected"), default=0)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, verbose_name=_("imported by")
     )

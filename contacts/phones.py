@@ -110,6 +110,14 @@ def region_of(number: str) -> str:
     return region if region and region.isalpha() else ""
 
 
+def readable(number: str) -> str:
+    """An E.164 number as people write it: +33 6 12 34 56 78."""
+    try:
+        return str(phonenumbers.format_number(phonenumbers.parse(number), PhoneNumberFormat.INTERNATIONAL))
+    except NumberParseException:
+        return number
+
+
 def main_region(calling_code: str) -> str:
     """The first region of a calling code written in digits ("33", "1"); empty when there is none."""
     regions = _REGIONS.get(int(calling_code)) if calling_code in _CALLING_CODES else None
