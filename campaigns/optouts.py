@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from campaigns import texts
 from campaigns.models import Interaction, Message
-from campaigns.status import Reason
+from campaigns.status import Kind, Reason
+from campaigns.statuses import SKEW
 from contacts.models import Contact
 from gupshup.api.events import Consent
 from gupshup.models import Callback
@@ -18,12 +19,12 @@ def follow_words(callback: Callback, interaction: Interaction, contact: Contact 
         return False
     person = Contact.objects.filter(pk=contact.pk)
     if texts.says_stop(interaction.content):
-        person.opt_out("word", evidence=interaction.content, callback_id=callback.pk)
+        person.opt_out("word", interaction.content, callback_id=callback.pk, at=interaction.received_at)
         if first is not None:
             note(first)
         return True
     if texts.says_start(interaction.content):
-        return bool(person.opt_in("word", evidence=interaction.content, callback_id=callback.pk))
+        return bool(person.opt_in("word", interaction.content, callback_id=callback.pk, at=interaction.received_at))
     return False
 
 
@@ -37,15 +38,16 @@ def follow_event(callback: Callback, consent: Consent) -> None:
     if consent.user_id:
         wanted = wanted | Contact.objects.filter(whatsapp_user_id=consent.user_id)
     ids = list(wanted.values_list("id", flat=True))
-    people = Contact.objects.filter(id__in=ids)
+    people, at = Contact.objects.filter(id__in=ids), consent.at or callback.received_at
     evidence = " ".join(filter(None, (consent.via, consent.category, consent.text)))
     if not consent.opted_out:
-        people.opt_in(consent.via, evidence=evidence, callback_id=callback.pk)
-    elif people.opt_out(consent.via, evidence=evidence, callback_id=callback.pk):
-        newest = Message.objects.filter(contact_id__in=ids, sender_id=callback.sender_id, message_type="message_1")
-        first = newest.exclude(accepted_at=None).order_by("-accepted_at").first()
-        if first is not None:
-            note(first)
+        people.opt_in(consent.via, evidence, callback_id=callback.pk, at=at)
+        return
+    people.opt_out(consent.via, evidence, callback_id=callback.pk, at=at)
+    sent = Message.objects.filter(contact_id__in=ids, sender_id=callback.sender_id, message_type=Kind.MESSAGE_1)
+    first = sent.filter(accepted_at__lte=at + SKEW).order_by("-accepted_at").first()
+    if first is not None:
+        note(first)
 
 
 def note(first: Message) -> None:

@@ -23,6 +23,7 @@ from gupshup.api.events import Inbound
 from gupshup.models import Callback
 
 WINDOW = timedelta(hours=24)  # the customer service window: from the person's last message
+MAY_YET_ARRIVE = ("131026",)  # reported as failed, and sometimes delivered all the same (gupshup-api 8)
 
 TYPES = {
     "text": Interaction.Type.REPLY,
@@ -88,7 +89,7 @@ def _answered(sender_id: int, inbound: Inbound, at: datetime) -> Message | None:
             accepted_at__isnull=False,
             accepted_at__lte=at + statuses.SKEW,
         )
-        .exclude(status=Status.FAILED)
+        .exclude(~Q(error_code__in=MAY_YET_ARRIVE), status=Status.FAILED)
         .order_by("-accepted_at", "-id")
         .first()
     )

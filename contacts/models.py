@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -89,45 +90,80 @@ class ContactQuerySet(models.QuerySet):
         return self.filter(number__isnull=False, opted_out_at__isnull=True, invalid_at__isnull=True)
 
     def opt_out(
-        self, source: str, evidence: str = "", actor: User | None = None, callback_id: int | None = None
+        self,
+        source: str,
+        evidence: str = "",
+        actor: User | None = None,
+        callback_id: int | None = None,
+        at: datetime | None = None,
     ) -> int:
-        """Record that these people want nothing more, with the proof; answers how many were new."""
-        with transaction.atomic():
-            ids = list(
-                self.filter(opted_out_at__isnull=True).order_by("id").select_for_update().values_list("id", flat=True)
-            )
-            now = timezone.now()
-            Contact.objects.filter(id__in=ids).update(opted_out_at=now, opt_out_source=source, updated_at=now)
-            self._journal(ids, ConsentEvent.Kind.OPT_OUT, source, evidence, actor, callback_id)
-            if ids:
-                opted_out.send(sender=Contact, contact_ids=ids)
-        return len(ids)
+        """Record that these people want nothing more, with the proof; answers how many were new.
 
-    def opt_in(self, source: str, evidence: str = "", actor: User | None = None, callback_id: int | None = None) -> int:
-        """Undo an opt-out, with the proof; answers how many it changed."""
+        `at` is when they said so (now when not given): what somebody said later stands, whatever arrives first.
+        """
+        at = at or timezone.now()
         with transaction.atomic():
-            ids = list(
-                self.filter(opted_out_at__isnull=False).order_by("id").select_for_update().values_list("id", flat=True)
+            ids, changed = self._said(at, opted_out_at__isnull=True)
+            Contact.objects.filter(id__in=changed).update(
+                opted_out_at=at, opt_out_source=source, updated_at=timezone.now()
             )
-            Contact.objects.filter(id__in=ids).update(opted_out_at=None, opt_out_source="", updated_at=timezone.now())
-            self._journal(ids, ConsentEvent.Kind.OPT_IN, source, evidence, actor, callback_id)
-        return len(ids)
+            _journal(ids, ConsentEvent.Kind.OPT_OUT, source, evidence, actor, callback_id, at)
+            if changed:
+                opted_out.send(sender=Contact, contact_ids=changed)
+        return len(changed)
+
+    def opt_in(
+        self,
+        source: str,
+        evidence: str = "",
+        actor: User | None = None,
+        callback_id: int | None = None,
+        at: datetime | None = None,
+    ) -> int:
+        """Undo an opt-out, with the proof; answers how many it changed. `at` as for `opt_out`."""
+        at = at or timezone.now()
+        with transaction.atomic():
+            ids, changed = self._said(at, opted_out_at__isnull=False)
+            Contact.objects.filter(id__in=changed).update(
+                opted_out_at=None, opt_out_source="", updated_at=timezone.now()
+            )
+            _journal(ids, ConsentEvent.Kind.OPT_IN, source, evidence, actor, callback_id, at)
+        return len(changed)
+
+    def _said(self, at: datetime, **changing: Any) -> tuple[list[int], list[int]]:
+        """Lock these people; those who said nothing since `at`, and of them those that it changes."""
+        locked = list(self.order_by("id").select_for_update().values_list("id", flat=True))
+        said_later = ConsentEvent.objects.filter(contact_id=OuterRef("pk"), at__gt=at)
+        ids = list(Contact.objects.filter(id__in=locked).exclude(Exists(said_later)).values_list("id", flat=True))
+        return ids, list(Contact.objects.filter(id__in=ids, **changing).values_list("id", flat=True))
 
     def mark_invalid(self, code: str) -> int:
         """The provider says that these numbers cannot be reached on WhatsApp."""
         now = timezone.now()
         return self.filter(invalid_at__isnull=True).update(invalid_at=now, invalid_code=code, updated_at=now)
 
-    @staticmethod
-    def _journal(
-        ids: Iterable[int], kind: str, source: str, evidence: str, actor: User | None, callback_id: int | None
-    ) -> None:
-        ConsentEvent.objects.bulk_create(
-            ConsentEvent(
-                contact_id=pk, kind=kind, source=source, evidence=evidence[:500], actor=actor, callback_id=callback_id
-            )
-            for pk in ids
+
+def _journal(
+    ids: Iterable[int],
+    kind: str,
+    source: str,
+    evidence: str,
+    actor: User | None,
+    callback_id: int | None,
+    at: datetime,
+) -> None:
+    ConsentEvent.objects.bulk_create(
+        ConsentEvent(
+            contact_id=pk,
+            kind=kind,
+            source=source,
+            evidence=evidence[:500],
+            actor=actor,
+            callback_id=callback_id,
+            at=at,
         )
+        for pk in ids
+    )
 
 
 class Contact(models.Model):

@@ -14,6 +14,7 @@ from campaigns.models import Interaction, Message
 from campaigns.status import Kind, Reason, Status
 from campaigns.tests.provider import accepted, now_ms, read_inbox, report, says
 from contacts.models import Contact
+from gupshup.models import Callback
 
 pytestmark = pytest.mark.django_db
 
@@ -259,3 +260,50 @@ def test_an_answer_before_any_report_raises_the_message_to_delivered_for_good(se
     read_inbox()
     first.refresh_from_db()
     assert first.status == Status.DELIVERED
+
+
+def test_who_could_not_be_reached_and_answers_all_the_same_gets_message_2(sender, first):
+    """131026 may be followed by a delivery, and the answer may overtake it."""
+    report(sender, "failed", gs_id="gs-1", code=131026)
+    says(sender, first.destination)
+    read_inbox()
+    first.refresh_from_db()
+    assert (first.status, first.error_code) == (Status.DELIVERED, "")
+    assert second() is not None
+
+
+def test_an_answer_to_nothing_revives_no_failed_message(sender, first):
+    report(sender, "failed", gs_id="gs-1", code=131049)
+    says(sender, first.destination)
+    read_inbox()
+    first.refresh_from_db()
+    assert first.status == Status.FAILED
+    assert second() is None
+
+
+@pytest.mark.parametrize("order", [("STOP", "START"), ("START", "STOP")])
+def test_what_a_person_said_last_stands_whatever_arrives_first(sender, first, order):
+    moments = {"STOP": now_ms() - 60_000, "START": now_ms() - 30_000}
+    for word in order:
+        says(sender, first.destination, word, at_ms=moments[word])
+        read_inbox()
+    assert Contact.objects.get(pk=first.contact_id).opted_out_at is None
+    first.refresh_from_db()
+    assert first.opted_out_at is not None  # it counts as an opt-out of this campaign all the same
+
+
+def test_a_days_callbacks_read_again_change_nothing(sender, first):
+    for word in ("Oui", "STOP", "START", "Merci"):
+        says(sender, first.destination, word)
+        read_inbox()
+    report(sender, "read", gs_id="gs-1", other="wa")
+    read_inbox()
+    keep = ("updated_at",)
+    before = [{**row, **dict.fromkeys(keep)} for row in Message.objects.order_by("id").values()]
+    contact = Contact.objects.values().get(pk=first.contact_id)
+    Callback.objects.replay()
+    read_inbox()
+    assert [{**row, **dict.fromkeys(keep)} for row in Message.objects.order_by("id").values()] == before
+    after = Contact.objects.values().get(pk=first.contact_id)
+    assert {**contact, **dict.fromkeys(keep)} == {**after, **dict.fromkeys(keep)}
+    assert Interaction.objects.count() == 4
