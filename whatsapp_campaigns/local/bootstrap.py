@@ -1,4 +1,4 @@
-"""From a fresh clone to a working `.venv`: `python -I bootstrap.py (demo|test) [arguments]`.
+"""From a fresh clone to a working `.venv`: `python -I bootstrap.py (demo|test|bench) [arguments]`.
 
 Standard library only and one file, because nothing is installed yet; the other modules of this package lean on
 it, not the other way round. Everything is written inside the clone, except the caches of pip and uv.
@@ -23,8 +23,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 OLDEST = (3, 11)
 BASE_PYTHON: str = getattr(sys, "_base_executable", "") or sys.executable  # not the `.venv` that may be replaced
 SPACE_FOR_PACKAGES = 700 * 1024**2
-REQUIREMENTS = {"demo": "requirements.txt", "test": "requirements-dev.txt"}
-PROGRAMS = {"demo": "whatsapp_campaigns.local.demo", "test": "whatsapp_campaigns.local.checks"}
+REQUIREMENTS = {"demo": "requirements.txt", "test": "requirements-dev.txt", "bench": "requirements.txt"}
+PROGRAMS = {
+    "demo": "whatsapp_campaigns.local.demo",
+    "test": "whatsapp_campaigns.local.checks",
+    "bench": "campaigns.bench.main",
+}
 HELP = {
     "demo": """\
 bin/demo                     tout installe et démarre ; Ctrl-C arrête    set up and run everything; Ctrl-C stops
@@ -45,6 +49,14 @@ bin/test --full [...]        avec les longs                                   wi
 
 Une base PostgreSQL à usage unique est démarrée dans .data/, puis effacée ; .env n'est pas lu.
 A throw-away PostgreSQL is started in .data/, then removed; .env is not read.""",
+    "bench": """\
+bin/bench sending            envois, rythme, file, lancement             calls, pace, queue, launch
+bin/bench inbound            webhook, statuts, rapports                  webhook, statuses, reports
+    --quick                  moins de deux minutes, en plus petit        under two minutes, smaller
+    --json                   à la fin, les chiffres en une ligne         the figures as one line at the end
+
+Une base PostgreSQL à usage unique est démarrée dans .data/, puis effacée ; .env n'est pas lu. docs/performance.md
+A throw-away PostgreSQL is started in .data/, then removed; .env is not read. docs/performance.md""",
 }
 DEBIAN_LINE = "apt-get install python3-venv"
 
@@ -302,7 +314,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """`arguments`: what is started (demo or test), then its own. When all is well that program takes our place."""
+    """`arguments`: what is started (demo, test, bench), then its own. When all is well that program takes our place."""
     kind, *rest = arguments
     if {"-h", "--help"} & set(rest):
         print(HELP[kind])

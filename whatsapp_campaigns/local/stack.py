@@ -141,7 +141,7 @@ def throwaway_folder(home: Path, kind: str) -> Iterator[Path]:
 
 
 def _runs(home: Path) -> list[Path]:
-    return [folder for kind in ("once", "test") for folder in home.glob(f"{kind}-*") if folder.is_dir()]
+    return [folder for kind in ("once", "test", "bench") for folder in home.glob(f"{kind}-*") if folder.is_dir()]
 
 
 def _remove_run(folder: Path, home: Path) -> None:
