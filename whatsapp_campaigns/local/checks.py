@@ -115,8 +115,8 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
     try:
         return process.wait()
     except (KeyboardInterrupt, Stopped):
-        process.send_signal(signal.SIGINT)  # pytest then says how far it came
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal would: pytest then says how far it came
             process.wait(10)
         end_group(process, patience=2)
         raise
