@@ -36,6 +36,11 @@ CLAIM = 200  # messages a claim takes at most
 CLAIM_SECONDS = 4.0  # and no more than can leave in this time: Message 2 goes first at each claim
 RECORD = 200  # answers recorded in one transaction at most
 RECORD_WAIT = 0.1  # seconds an answer waits for company while more are on their way
+# Calls on their way to their first byte. A slot lasts 40 ms at the fastest: where too many threads want the processor
+# at once, the last ones miss theirs, and a slot that is missed is given up. So: half as many after a miss.
+CROWD = 16
+CROWD_LEAST = 2
+CROWD_WAIT = 0.002  # seconds
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ def call(service: GupshupService, use: TemplateUse | None, item: outbox.Begun) -
     sleep(max(0.0, item.opens - monotonic()))
 
     def in_time() -> bool:
+        item.at_wire.set()
         return monotonic() <= item.closes
 
     message = item.message
@@ -97,6 +103,8 @@ class Drain:
     answers: SimpleQueue[outcomes.Answer] = field(default_factory=SimpleQueue)
     unrecorded: list[outcomes.Answer] = field(default_factory=list)
     in_flight: int = 0
+    on_the_way: list[outbox.Begun] = field(default_factory=list)  # handed over, before their first byte
+    crowd: float = CROWD
     sent: int = 0
     health: Health = field(default_factory=Health)
 
@@ -126,8 +134,7 @@ class Drain:
                     return False
                 self._listen(RECORD_WAIT)
                 return True
-            room = self.threads - self.in_flight
-            wait = self._send(pool, room) if room > 0 else RECORD_WAIT
+            wait = self._send(pool)
             if wait > 0:
                 self._listen(min(wait, max(0.0, until - monotonic())))
         except DatabaseError:
@@ -140,8 +147,12 @@ class Drain:
         step = pacing.interval(self.sender.rate_limit, self.sender.rate_window, self.sender.pace_factor)
         return max(1, min(CLAIM, int(CLAIM_SECONDS / step)))
 
-    def _send(self, pool: ThreadPoolExecutor, room: int) -> float:
-        """Begin and hand over what has a slot now; answers how long to wait for the next."""
+    def _send(self, pool: ThreadPoolExecutor) -> float:
+        """Begin and hand over what has a slot and a thread now; answers how long to wait for the next."""
+        self.on_the_way = [item for item in self.on_the_way if not item.at_wire.is_set()]
+        room = min(self.threads - self.in_flight, int(self.crowd) - len(self.on_the_way))
+        if room <= 0:
+            return CROWD_WAIT if self.in_flight < self.threads else RECORD_WAIT
         slots, wait = pacing.due(self.sender.pk)
         if not slots:
             return wait
@@ -154,6 +165,7 @@ class Drain:
             use = self._use(item.message.campaign_id) if item.message.kind == Kind.MESSAGE_1 else None
             self.in_flight += 1
             self.sent += 1
+            self.on_the_way.append(item)
             pool.submit(self._call, use, item)
         return 0.0
 
@@ -163,6 +175,7 @@ class Drain:
         except Exception as error:  # the call's outcome is not known: say so, whatever broke
             log.exception("a call broke; its message is uncertain")
             response = failure(Outcome.UNCERTAIN, "exception", type(error).__name__)
+        item.at_wire.set()
         self.answers.put(outcomes.Answer(item.message.id, item.attempt_id, item.message.campaign_id, response))
 
     def _use(self, campaign_id: int) -> TemplateUse:
@@ -182,6 +195,8 @@ class Drain:
     def _arrived(self, answer: outcomes.Answer) -> None:
         self.in_flight -= 1
         self.unrecorded.append(answer)
+        missed = answer.response.error_code in outcomes.FREE
+        self.crowd = max(CROWD_LEAST, self.crowd / 2) if missed else min(CROWD, self.crowd + 0.05)
         if why := self.health.note(answer.response):
             if why != "trouble":
                 breaker.slow(self.sender.pk)
