@@ -191,7 +191,7 @@ def country_choices() -> list[tuple[str, str]]:
     language = get_language() or "fr"
     known = sorted(list_supported_countries(), key=lambda code: countries.name(code, language))
     return (
-        [("", _("None"))]
+        [("", _("No country"))]
         + [(code, countries.name(code, language)) for code in known if code in countries.FAVOURITES]
         + [(code, countries.name(code, language)) for code in known if code not in countries.FAVOURITES]
     )

@@ -121,20 +121,20 @@ class CampaignAdmin(ModelAdmin):
             words.number(first.planned),
         )
 
-    @display(description=gettext_lazy("accepted"))
+    @display(description=gettext_lazy("Accepted"))
     def sent(self, campaign: Campaign) -> str:
         return words.number(campaign.figures.first.accepted)  # type: ignore[attr-defined]
 
-    @display(description=gettext_lazy("delivered"))
+    @display(description=gettext_lazy("Delivered"))
     def delivered(self, campaign: Campaign) -> str:
         return words.number(campaign.figures.first.reached)  # type: ignore[attr-defined]
 
-    @display(description=gettext_lazy("read"))
+    @display(description=gettext_lazy("Read"))
     def read(self, campaign: Campaign) -> str:
         rates = campaign.figures.rates  # type: ignore[attr-defined]
         return words.number(rates["read"].part)
 
-    @display(description=gettext_lazy("answered"))
+    @display(description=gettext_lazy("Answered"))
     def answered(self, campaign: Campaign) -> str:
         return words.number(campaign.figures.first.replied)  # type: ignore[attr-defined]
 

@@ -97,7 +97,8 @@ def messages_csv(model_admin: ModelAdmin, request: HttpRequest, campaign: Campai
 def message_rows(campaign: Campaign) -> Iterator[list[object]]:
     yield [
         _("Id"), _("Number"), _("First name"), _("Last name"), _("Message"), _("Status"), _("Reason"), _("Error code"),
-        _("Accepted"), _("Sent"), _("Delivered"), _("Read"), _("Failed"), _("Answered"), _("Opted out"),
+        _("Accepted at"), _("Sent at"), _("Delivered at"), _("Read at"), _("Failed at"), _("Answered at"),
+        _("Opted out at"),
     ]  # fmt: skip
     for message in by_steps(Message.objects.filter(campaign=campaign).select_related("contact")):
         contact = message.contact

@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter, ChoicesDropdownFilter, RelatedDropdownFilter
@@ -47,7 +49,7 @@ QUALITY_COLOURS = {colour: colour for colour, _label in QUALITIES.values()}
 
 @admin.register(Template)
 class TemplateAdmin(ReadOnlyAdmin):
-    list_display = ("name", "language", "kind", "condition", "grade", "params_count", "synced_at")
+    list_display = ("name", "language", "kind", "condition", "grade", "params_count", "read_at")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("category", ChoicesDropdownFilter),
@@ -82,6 +84,10 @@ class TemplateAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("quality"), ordering="quality", label=QUALITY_COLOURS)
     def grade(self, template: Template) -> tuple[str, Any] | None:
         return QUALITIES.get(template.quality)
+
+    @display(description=gettext_lazy("Read from Gupshup"), ordering="synced_at")
+    def read_at(self, template: Template) -> str:
+        return date_format(timezone.localtime(template.synced_at), "SHORT_DATETIME_FORMAT")
 
     # -- pages of its own
 
