@@ -11,7 +11,8 @@ import json
 import random
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 from django.conf import settings
@@ -45,6 +46,7 @@ class Begun:
     attempt_id: int
     opens: float
     closes: float
+    at_wire: Event = field(default_factory=Event, compare=False)  # set when the first byte is due
 
 
 def claim(sender_id: int, lease: uuid.UUID, wanted: int, after: dict[int, tuple[Any, int]]) -> list[Claimed]:

@@ -157,16 +157,18 @@ class Drain:
         if not slots:
             return wait
         size = min(slots, room)
+        # Looked up before the mark: whatever breaks after it leaves an uncertain message.
+        firsts = {one.campaign_id for one in self.claimed[:size] if one.kind == Kind.MESSAGE_1}
+        uses = {campaign_id: self._use(campaign_id) for campaign_id in firsts}
         begun = outbox.begin(self.sender.pk, self.lease, self.claimed[:size])
         if begun is None:
             return pacing.HORIZON
         self.claimed = self.claimed[size:]
         for item in outbox.mark(begun) if begun else ():
-            use = self._use(item.message.campaign_id) if item.message.kind == Kind.MESSAGE_1 else None
             self.in_flight += 1
             self.sent += 1
             self.on_the_way.append(item)
-            pool.submit(self._call, use, item)
+            pool.submit(self._call, uses.get(item.message.campaign_id), item)
         return 0.0
 
     def _call(self, use: TemplateUse | None, item: outbox.Begun) -> None:
@@ -253,18 +255,28 @@ def header_of(campaign: Campaign) -> dict[str, Any] | None:
     return {"type": kind, kind: media}
 
 
-_draining: set[int] = set()
+_draining: dict[int, bool] = {}  # senders of this process; True: nudged again since their drain began to look
 _draining_lock = Lock()
 
 
 def drain(sender: Sender, seconds: float = 50, threads: int | None = None) -> int:
-    """Send what is due for a sender; answers how many calls were made. A second drain in one process does nothing."""
+    """Send what is due for a sender; answers how many calls were made.
+
+    A second drain in one process only makes the first look once more before it ends.
+    """
+    until, sent = monotonic() + seconds, 0
     with _draining_lock:
         if sender.pk in _draining:
+            _draining[sender.pk] = True
             return 0
-        _draining.add(sender.pk)
+        _draining[sender.pk] = False
     try:
-        return Drain(sender, threads or settings.SENDING_THREADS).run(seconds)
+        while True:
+            sent += Drain(sender, threads or settings.SENDING_THREADS).run(until - monotonic())
+            with _draining_lock:
+                if not _draining[sender.pk] or monotonic() >= until:
+                    return sent
+                _draining[sender.pk] = False
     finally:
         with _draining_lock:
-            _draining.discard(sender.pk)
+            _draining.pop(sender.pk, None)

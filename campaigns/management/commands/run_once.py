@@ -63,14 +63,17 @@ class Command(BaseCommand):
         return auditing.Finding("pace", worst <= sender.rate_limit, f"{worst} <= {sender.rate_limit}")
 
     def _bar(self, label: str) -> Any:
-        shown: list[str] = [""]
+        """A progress bar; in a log, a line for each quarter of its length."""
+        shown: list[object] = [None]
+        terminal = sys.stderr.isatty()
 
         def show(done: int, whole: int) -> None:
             share = done / whole if whole else 0.0
             line = f"{label:12} [{'#' * int(share * WIDTH):{WIDTH}}] {done}/{whole}"
-            if line != shown[0]:
-                shown[0] = line
-                self.stderr.write(f"\r{line}", ending="" if sys.stderr.isatty() else "\n")
+            seen: object = line if terminal else int(share * 4)
+            if seen != shown[0]:
+                shown[0] = seen
+                self.stderr.write(f"\r{line}" if terminal else line, ending="" if terminal else "\n")
 
         return show
 
