@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy, ngettext
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -69,7 +70,8 @@ class MessageAttempts(Listing):
 
     def get_queryset(self) -> QuerySet[Attempt]:
         own = Campaign.objects.of(self.user).order_by().values("pk")
-        return Attempt.objects.filter(message_id=self.kwargs["pk"], message__campaign_id__in=own).order_by("id")
+        message = get_object_or_404(Message, pk=self.kwargs["pk"], campaign_id__in=own)
+        return message.attempts.order_by("id")
 
 
 class MessageStats(Api):

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from contacts import countries, phones
@@ -198,7 +199,7 @@ class ImportSerializer(StrictModel):
     percent = Whole()
     is_over = Flag()
     problem_text = Text()
-    finished_at = Moment()
+    finished_at = Moment(allow_null=True)
     rejected = serializers.SerializerMethodField()
 
     class Meta:
@@ -234,10 +235,15 @@ class ImportSerializer(StrictModel):
         return list(RejectedRowSerializer(job.rejected_rows.order_by("line", "id")[:SHOWN_REJECTED], many=True).data)
 
 
+@extend_schema_field({"type": "string", "format": "binary", "minLength": 1})
+class UploadField(serializers.FileField):
+    """A file; the importer says what is wrong with an empty one."""
+
+
 class ImportFileSerializer(Strict):
     """multipart/form-data."""
 
-    file = serializers.FileField(allow_empty_file=True, max_length=255, help_text="CSV, or XLSX, with a header line")
+    file = UploadField(allow_empty_file=True, max_length=255, help_text="CSV, or XLSX, with a header line")
     category_id = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     country = serializers.ChoiceField(
         required=False, choices=sorted(phones.regions()), help_text="for numbers written without a country"
