@@ -6,7 +6,7 @@ wallet of an app) the same path is asked on our host first; ``Reply.value`` is N
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from gupshup.api.calls import Caller, form_of, segment
@@ -20,6 +20,7 @@ from gupshup.api.reading import (
     list_of,
     number_of,
     object_of,
+    phone_of,
     tier_of,
     truth_of,
     url_of,
@@ -31,9 +32,11 @@ PAGE: Final = 100
 _MOST_PAGES: Final = 100
 _LONGEST_LIST: Final = 16 * 1024 * 1024  # bytes; an account may have 6 000 templates, and paging may be ignored
 _NOWHERE: Final = frozenset({404, 405})
+_REFUSED: Final = _NOWHERE | {400, 401, 403}  # new apps have no old addresses, and our key may be no partner's
 
 # What a campaign needs to hear. Sent, Delivered and Read are off by default; FAILED must be named since February 2025.
 NEEDED_MODES: Final = ("MESSAGE", "ENQUEUED", "SENT", "DELIVERED", "READ", "FAILED", "TEMPLATE", "ACCOUNT", "OTHERS")
+_TO_BE_NAMED: Final = frozenset({"FAILED", "BILLING"})
 
 Value = TypeVar("Value")
 
@@ -59,6 +62,15 @@ class Ratings:
 
 
 @dataclass(frozen=True, slots=True)
+class Business:
+    """The WhatsApp business account behind the app, as far as Gupshup tells."""
+
+    phone: str | None = None
+    name: str = ""
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """Where Gupshup posts what. ``version`` is 2 or 3; modes are names in capitals."""
 
@@ -70,8 +82,9 @@ class Subscription:
     active: bool = True
 
     def missing(self, needed: Iterable[str] = NEEDED_MODES) -> tuple[str, ...]:
-        """The needed modes that are not on."""
-        return () if "ALL" in self.modes else tuple(mode for mode in needed if mode not in self.modes)
+        """The needed modes that are not on. ALL is all but what must be named since February 2025."""
+        covered = {mode for mode in needed if mode not in _TO_BE_NAMED} if "ALL" in self.modes else set()
+        return tuple(mode for mode in needed if mode not in self.modes | covered)
 
 
 class AccountCalls(Caller):
@@ -81,8 +94,10 @@ class AccountCalls(Caller):
         """Every template, all pages; without an app id from the old list by app name, which new apps do not have."""
         if not self.app_id:
             response = self._get("templates", f"/sm/api/v1/template/list/{segment(self.app_name)}")
-            return _reply(response, _templates)
+            reply = _reply(response, _templates)
+            return replace(reply, partial=reply.value is not None and len(reply.value) < _listed(response))
         found: dict[str, TemplateInfo] = {}
+        partial, unread = True, 0
         path = f"/wa/app/{segment(self.app_id)}/template"
         for number in range(_MOST_PAGES):
             response = self._get("templates", path, pageNo=number, pageSize=PAGE)
@@ -93,9 +108,11 @@ class AccountCalls(Caller):
                 return page  # and never half a list: what is missing in it would pass for deleted
             news = [info for info in page.value if info.id not in found]
             found.update({info.id: info for info in news})
-            if _is_last(number, len(page.value), bool(news)):
+            unread += _listed(response) - len(page.value)
+            if _is_last(number, _listed(response), bool(news)):
+                partial = unread > 0
                 break
-        return Reply(response, tuple(found.values()))
+        return Reply(response, tuple(found.values()), partial)
 
     def template(self, template_id: str) -> Reply[TemplateInfo]:
         """One template by Gupshup's id."""
@@ -142,7 +159,7 @@ class AccountCalls(Caller):
         if self.app_id:
             app = segment(self.app_id)
             places += [f"/wa/app/{app}/wallet/balance", f"/partner/app/{app}/wallet/balance"]
-        return self._ask("wallet", places, _wallet)
+        return self._ask("wallet", places, _wallet, elsewhere=_REFUSED)
 
     def health(self) -> Reply[bool]:
         """Is the app live at WhatsApp? False also when Gupshup answers that it is not."""
@@ -154,6 +171,10 @@ class AccountCalls(Caller):
     def ratings(self) -> Reply[Ratings]:
         """The number's quality and messaging limit, as of Gupshup's last news."""
         return self._ask("ratings", self._either("/ratings"), _ratings)
+
+    def business(self) -> Reply[Business]:
+        """Which number and name belong to the app id."""
+        return self._ask("business", self._either("/waba/info"), _business)
 
     # --- subscriptions -------------------------------------------------------------------------------------------
 
@@ -218,12 +239,19 @@ class AccountCalls(Caller):
             return self._refuse(what, "app_id_missing")
         return self._call(what, method, self._url(path), form_of(form))
 
-    def _ask(self, what: str, places: Sequence[str], read: Callable[[Mapping[str, Any]], Value | None]) -> Reply[Value]:
-        """The first place that knows the answer; the last place's answer when none does."""
+    def _ask(
+        self,
+        what: str,
+        places: Sequence[str],
+        read: Callable[[Mapping[str, Any]], Value | None],
+        elsewhere: frozenset[int] = _NOWHERE,
+    ) -> Reply[Value]:
+        """The first place that knows the answer; the last place's answer when none does. ``elsewhere``: HTTP statuses
+        that say nothing but that this place is the wrong one."""
         reply: Reply[Value] = Reply(self._refuse(what, "app_id_missing")) if not places else _nothing()
         for place in places:
             reply = _reply(self._get(what, place), read)
-            if reply.ok or reply.response.http_status not in _NOWHERE:
+            if reply.ok or reply.response.http_status not in elsewhere:
                 return reply
         return reply
 
@@ -260,6 +288,10 @@ def _templates(fields: Mapping[str, Any]) -> tuple[TemplateInfo, ...] | None:
     return tuple(info for entry in listed if (info := parse_template(entry)))
 
 
+def _listed(response: GupshupResponse) -> int:
+    return len(list_of(object_of(response.raw_response).get("templates")))
+
+
 def _wallet(fields: Mapping[str, Any]) -> Wallet | None:
     inner = object_of(fields.get("walletResponse")) or fields
     balance = number_of(first(inner, "currentBalance", "balance"))
@@ -278,6 +310,16 @@ def _ratings(fields: Mapping[str, Any]) -> Ratings | None:
         old_limit=tier_of(inner.get("oldLimit"))[0],
         event=capitals(inner.get("event")) or "",
     )
+
+
+def _business(fields: Mapping[str, Any]) -> Business | None:
+    inner = object_of(fields.get("wabaInfo")) or fields
+    found = Business(
+        phone=phone_of(inner.get("phone")),
+        name=line_of(inner.get("wabaName"), 256) or "",
+        status=capitals(inner.get("accountStatus")) or "",
+    )
+    return found if found != Business() else None
 
 
 def _subscriptions(fields: Mapping[str, Any]) -> tuple[Subscription, ...] | None:

@@ -75,6 +75,7 @@ class GupshupResponse:
     http_status: int | None = None
     retry_after: float | None = None
     halts: str | None = None
+    answered_at: datetime | None = None  # by the provider's clock
 
     def __post_init__(self) -> None:
         if self.outcome is None:
@@ -94,10 +95,14 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Reply(Generic[Value]):
-    """The answer to a management call, and what was asked for (None unless it was understood)."""
+    """The answer to a management call, and what was asked for (None unless it was understood).
+
+    ``partial``: some of what was listed could not be read, so that what is missing in ``value`` may exist all the same.
+    """
 
     response: GupshupResponse
     value: Value | None = None
+    partial: bool = False
 
     @property
     def ok(self) -> bool:
@@ -133,7 +138,7 @@ def sort_answer(
     """
     data = _decode(body)
     fields = object_of(data)
-    facts = _Facts(status, data, fields, _retry_after(headers, now))
+    facts = _Facts(status, data, fields, _retry_after(headers, now), _moment(headers.get("Date")))
     if 200 <= status < 300:
         return _sort_success(facts, sends, complete)
     if 400 <= status < 500:
@@ -148,6 +153,7 @@ class _Facts:
     data: Any
     fields: Mapping[str, Any]
     retry_after: float | None
+    answered_at: datetime | None
 
     @property
     def code(self) -> str | None:
@@ -238,6 +244,7 @@ class _Facts:
             http_status=self.status,
             retry_after=self.retry_after,
             halts=halts,
+            answered_at=self.answered_at,
         )
 
 
@@ -331,9 +338,17 @@ def _seconds(value: str | None, now: datetime | None) -> float | None:
         return None
     number = number_of(value)
     if number is None:
-        try:
-            number = (parsedate_to_datetime(value) - (now or datetime.now(UTC))).total_seconds()
-        except (ValueError, TypeError, OverflowError, IndexError):
+        moment = _moment(value)
+        if moment is None:
             return None
-        number = max(0.0, number)
+        number = max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
     return float(math.ceil(number)) if number >= 0 else None
+
+
+def _moment(value: str | None) -> datetime | None:
+    """The moment in a header, None when it holds none."""
+    try:
+        moment = parsedate_to_datetime(value) if value else None
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)

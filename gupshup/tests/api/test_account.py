@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from gupshup.api import transport
-from gupshup.api.account import NEEDED_MODES, PAGE
+from gupshup.api.account import NEEDED_MODES, PAGE, Wallet
 from gupshup.api.client import GupshupService
 from gupshup.api.responses import Outcome
 from gupshup.api.templates import TemplateDraft
@@ -74,6 +74,7 @@ def test_every_page_is_read_wherever_they_count_from(total, first):
         result = client(server.url()).templates()
     assert result.value is not None
     assert [info.id for info in result.value] == [f"t-{n}" for n in range(total)]
+    assert not result.partial
 
 
 @pytest.mark.parametrize("total", [3, PAGE, 2 * PAGE + 5])
@@ -104,6 +105,7 @@ def test_one_entry_that_cannot_be_read_costs_none_of_the_others():
         result = client(server.url()).templates()
     assert result.value is not None
     assert [info.id for info in result.value] == ["t-1", "t-3"]
+    assert result.partial  # what is missing in it may exist all the same
 
 
 def test_without_an_app_id_the_old_list_is_asked_and_the_rest_says_so():
@@ -206,7 +208,25 @@ def test_subscriptions_are_listed_with_what_they_lack():
     assert [(one.id, one.version, one.active) for one in value] == [("111", 2, True), ("222", 3, False)]
     assert "FAILED" in value[0].missing()
     assert "SENT" not in value[0].missing()
-    assert value[1].missing() == ()
+    assert value[1].missing() == ("FAILED",)  # ALL is all but what must be named
+
+
+def test_the_number_behind_the_app_id_is_read():
+    answer = {"status": "success", "wabaInfo": {"phone": "+33 7 00 00 00 01", "wabaName": "Boutique"}}
+    with serving(routes({f"GET /partner/app/{APP}/waba/info": answer})) as server:
+        value = client(server.url()).business().value
+    assert value is not None
+    assert (value.phone, value.name) == ("33700000001", "Boutique")
+
+
+def test_the_wallet_is_sought_where_the_key_is_good_for_it():
+    wallet = {"status": "success", "walletResponse": {"currentBalance": 3}}
+    table = {
+        "GET /sm/api/v2/wallet/balance": ("401 Unauthorized", {"status": "error", "message": "Authentication Failed"}),
+        f"GET /wa/app/{APP}/wallet/balance": wallet,
+    }
+    with serving(routes(table)) as server:
+        assert client(server.url()).wallet().value == Wallet(3.0)
 
 
 def test_modes_travel_as_text():

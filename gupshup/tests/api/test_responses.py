@@ -181,6 +181,19 @@ def test_how_long_to_wait_is_read_from_both_headers(headers, expected):
     assert response.retry_after == expected
 
 
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("Tue, 06 Oct 2026 00:01:00 GMT", datetime(2026, 10, 6, 0, 1, tzinfo=UTC)),
+        ("Tue, 06 Oct 2026 00:01:00 -0000", datetime(2026, 10, 6, 0, 1, tzinfo=UTC)),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_the_providers_clock_is_read(date, expected):
+    assert sort_answer(200, {"Date": date}, b"{}").answered_at == expected
+
+
 def test_a_refusal_counts_even_when_its_body_broke_off():
     assert sort_answer(401, {}, b'{"mess', complete=False).outcome is HALT
     assert sort_answer(429, {}, b"", complete=False).outcome is SLOW
