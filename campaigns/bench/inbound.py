@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -38,7 +39,7 @@ def granian(application: str, port: int, workers: int, threads: int) -> list[str
 def endpoint(rig: Rig, report: Report, quick: bool) -> None:
     """Full speed, then at what is offered."""
     note("servers")
-    rig.role("usual_tables")
+    rig.role("usual_tables", settings="campaigns.bench.usual.settings")
     rig.role("sender_for_inbound")
     workers = max(2, min(4, os.cpu_count() or 2))
     ours = {"DJANGO_SETTINGS_MODULE": "campaigns.bench.settings"}
@@ -75,10 +76,7 @@ def full_speed(rig: Rig, report: Report, ports: dict[str, int], seconds: float, 
     asked = {"seconds": seconds, "warm": 0.7}
     found = interleave(
         rounds,
-        {
-            name: lambda port=port, path=path: load(rig, port, path, **asked)
-            for name, (port, path, _) in variants.items()
-        },
+        {name: partial(load, rig, port, path, **asked) for name, (port, path, _) in variants.items()},
     )
     speeds = {name: [one["per_second"] for one in results] for name, results in found.items()}
     for name, (_, _, words) in variants.items():

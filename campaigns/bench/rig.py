@@ -88,8 +88,7 @@ class Rig:
 
     # -- programs
     def environment(self, **more: str) -> dict[str, str]:
-        given = environment.for_programs({**self.settings, **more})
-        return {**given, "PYTHONPATH": str(ROOT)}
+        return {**environment.for_programs(self.settings), "PYTHONPATH": str(ROOT), **more}
 
     def run(self, command: list[str], **more: str) -> str:
         """Run a program of ours to its end; answers what it printed. Raises Problem when it fails."""

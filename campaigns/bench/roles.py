@@ -48,7 +48,7 @@ def _people(count_: int) -> int:
     from contacts.models import Contact
 
     columns = {
-        field.column: field
+        str(field.column): field
         for field in Contact._meta.concrete_fields
         if not field.primary_key and not field.null and field.db_default is django.db.models.NOT_PROVIDED
     }
@@ -194,8 +194,9 @@ def engine(threads: int, seconds: float) -> dict[str, Any]:
     made = sending.drain(sender, seconds=seconds, threads=threads)
     took, used = perf_counter() - began, process_time() - cpu
     accepted = Message.objects.filter(status=20).count()
-    assert accepted == made, (accepted, made)
-    return {"per_second": made / took, "cpu": used / made, "messages": made}
+    assert accepted == Message.objects.count(), accepted
+    given_up = (made - accepted) / made  # slots missed: their messages went out in a later one
+    return {"per_second": accepted / took, "cpu": used / accepted, "messages": accepted, "given_up": given_up}
 
 
 @role
@@ -331,7 +332,7 @@ def _emptied() -> Any:
     """A fresh draft, and no message of any other."""
     _execute("TRUNCATE campaigns_campaign CASCADE")
     _execute("TRUNCATE campaigns_tally, campaigns_tallydelta")
-    _execute("CHECKPOINT")
+    _execute("VACUUM campaigns_message")
     return _campaign(_execute("SELECT id FROM contacts_category")[0][0])
 
 

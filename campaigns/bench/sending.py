@@ -4,6 +4,7 @@ claim; the launch.
 
 from __future__ import annotations
 
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -60,6 +61,8 @@ def calls(rig: Rig, report: Report, simulator: Simulator, latency: int, ours: in
         report.add(f"{latency} ms: {words}, CPU", f"{name}_{latency}_cpu_us", cpu, "µs/message")
     database = [one["database"] * 1e6 for one in found["engine"]]
     report.add(f"{latency} ms: our engine, in the database", f"engine_{latency}_database_us", database, "µs/message")
+    given_up = [one["given_up"] * 100 for one in found["engine"]]
+    report.add(f"{latency} ms: our engine, slots given up", f"engine_{latency}_given_up_percent", given_up, "%")
     least = 0.4 if latency == 0 else 0.6
     part = ratio(speeds["engine"], speeds["raw"])
     report.goal(f"{latency} ms: engine ÷ bare loop", f"engine_of_raw_{latency}", part, ">=", least)
@@ -95,7 +98,7 @@ def claims(rig: Rig, report: Report, quick: bool) -> None:
         rig.role("fill_outbox", url=urls[size], waiting=size)
     note("claims")
     times, rounds = (10, 2) if quick else (20, 5)
-    found = interleave(rounds, {str(n): lambda n=n: rig.role("claim", url=urls[n], times=times) for n in sizes})
+    found = interleave(rounds, {str(n): partial(rig.role, "claim", url=urls[n], times=times) for n in sizes})
     spans = {name: [one["seconds"] * 1000 for one in results] for name, results in found.items()}
     for size in sizes:
         report.add(f"claim of 200, {size:,} waiting", f"claim_{size}_ms", spans[str(size)], "ms")

@@ -30,7 +30,7 @@ class Report:
 
     title: str
     lines: list[tuple[str, str]] = field(default_factory=list)
-    goals: list[tuple[str, float, str, float]] = field(default_factory=list)
+    goals: list[tuple[str, float, str, float]] = field(default_factory=list)  # name, value, ">=" or "<=", bound
     figures: dict[str, Any] = field(default_factory=dict)
 
     def add(self, name: str, key: str, values: Sequence[float] | float, unit: str = "") -> None:
@@ -47,7 +47,7 @@ class Report:
         self.figures[key] = round(value, 6)
 
     def text(self) -> str:
-        width = max((len(name) for name, *_ in (*self.lines, *self.goals)), default=0)
+        width = max((len(line[0]) for line in (*self.lines, *self.goals)), default=0)
         body = [f"{name:<{width}}  {value}" for name, value in self.lines]
         for name, value, bound, limit in self.goals:
             verdict = "reached" if met(value, bound, limit) else "NOT REACHED"

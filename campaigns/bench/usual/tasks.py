@@ -17,7 +17,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 def send(pk: int) -> None:
     from campaigns.bench.usual.models import Mail
 
-    mail = Mail.objects.get(pk=pk)
+    mail = Mail._default_manager.get(pk=pk)
     answer = requests.post(
         os.environ["BENCH_API_URL"] + "/template/msg",
         headers={"apikey": os.environ["GUPSHUP_API_KEY"]},
