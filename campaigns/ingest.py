@@ -22,7 +22,8 @@ from gupshup.models import Callback
 log = logging.getLogger("campaigns.ingest")
 
 BATCH = 500
-# How long a report about a message that we do not know is kept warm: its pair of ids may still pass.
+# How long a report about a message that we do not know is kept warm (its pair of ids may still pass), and an answer
+# that may be to a call without outcome.
 PATIENCE = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
 
 Read = list[tuple[Callback, list[Event]]]
@@ -61,7 +62,7 @@ def _batch() -> int:
 
 
 def _apply(read: Read) -> set[int]:
-    """Apply every event; answers the ids of callbacks that speak of messages unknown to us."""
+    """Apply every event; answers the ids of callbacks that speak of messages unknown to us, or not settled yet."""
     reports: dict[int, list[tuple[int, statuses.Heard]]] = defaultdict(list)
     others: list[tuple[Callback, Event]] = []
     for callback, events in read:
@@ -74,21 +75,21 @@ def _apply(read: Read) -> set[int]:
     for sender_id, group in sorted(reports.items()):
         missing = {id(heard) for heard in statuses.apply(sender_id, [heard for _, heard in group])}
         unknown |= {pk for pk, heard in group if id(heard) in missing}
-    for callback, event in others:
-        _apply_one(callback, event)
-    return unknown
+    return unknown | {callback.pk for callback, event in others if not _apply_one(callback, event)}
 
 
-def _apply_one(callback: Callback, event: Event) -> None:
+def _apply_one(callback: Callback, event: Event) -> bool:
+    """False when it must be read again later."""
     match event:
         case Inbound():
-            replies.handle(callback, event)
+            return replies.handle(callback, event, may_wait=callback.tries < len(PATIENCE))
         case Consent():
             optouts.follow_event(callback, event)
         case Mismatch(phone=str(phone), wa_id=str(wa_id)):
             Contact.objects.filter(number=f"+{phone}").update(whatsapp_number=wa_id)
         case TemplateNews() | AccountNews():
             news.follow(callback.sender_id, event)
+    return True
 
 
 def _one_by_one(read: Read) -> tuple[set[int], dict[int, str]]:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from campaigns import optouts, sql, statuses, texts
 from campaigns.models import Campaign, Interaction, Message
 from campaigns.signals import work_waits
-from campaigns.status import CampaignStatus, Kind, Reason, Status
+from campaigns.status import AttemptState, CampaignStatus, Kind, Reason, Status
 from contacts.models import Contact
 from contacts.phones import country_code
 from gupshup.api.events import Inbound
@@ -43,12 +43,25 @@ TYPES = {
 }
 
 
-def handle(callback: Callback, inbound: Inbound) -> None:
-    """Record one inbound message and do what follows, in the caller's transaction. Repeating it changes nothing."""
+def handle(callback: Callback, inbound: Inbound, may_wait: bool = False) -> bool:
+    """Record one inbound message and do what follows, in the caller's transaction. Repeating it changes nothing.
+
+    False when nothing was done: a call to this person has no outcome yet, and may be what they answer. Only with
+    `may_wait`, and never for a wish to be left in peace.
+    """
     if not inbound.is_interaction:
-        return
+        return True
     at = inbound.at or callback.received_at
-    first = _answered(callback.sender_id, inbound, at)
+    first = _quoted_first(callback.sender_id, inbound)
+    if first is None:
+        if may_wait and not texts.says_stop(inbound.text or "") and _call_is_open(callback.sender_id, inbound, at):
+            return False
+        first = _newest(callback.sender_id, inbound, at)
+    _follow(callback, inbound, first, at)
+    return True
+
+
+def _follow(callback: Callback, inbound: Inbound, first: Message | None, at: datetime) -> None:
     contact = _contact(inbound, first)
     late = first is not None and not _in_window(first, at)
     interaction = _record(callback, inbound, contact, first, at, late)
@@ -68,22 +81,35 @@ def handle(callback: Callback, inbound: Inbound) -> None:
         Interaction.objects.filter(pk=interaction.pk).update(triggered=True)
 
 
-def _answered(sender_id: int, inbound: Inbound, at: datetime) -> Message | None:
-    """The Message 1 that this answers: the one quoted, else the newest that the provider accepted inside the window.
-
-    With none inside, the newest before it: the answer is late.
-    """
+def _quoted_first(sender_id: int, inbound: Inbound) -> Message | None:
+    """The Message 1 that this quotes, or whose Message 2."""
     quoted = _quoted(sender_id, inbound)
-    if quoted is not None:
-        if quoted.message_type == Kind.MESSAGE_1:
-            return quoted
-        return Message.objects.filter(
-            campaign_id=quoted.campaign_id, destination=quoted.destination, message_type=Kind.MESSAGE_1
-        ).first()
-    people = list(_people(inbound).values_list("id", flat=True))
+    if quoted is None or quoted.message_type == Kind.MESSAGE_1:
+        return quoted
+    return Message.objects.filter(
+        campaign_id=quoted.campaign_id, destination=quoted.destination, message_type=Kind.MESSAGE_1
+    ).first()
+
+
+def _call_is_open(sender_id: int, inbound: Inbound, at: datetime) -> bool:
+    """Whether a Message 1 that was begun before the person wrote may yet turn out to have reached them."""
+    return Message.objects.filter(
+        contact__in=_people(inbound),
+        message_type=Kind.MESSAGE_1,
+        attempts__sender_id=sender_id,
+        attempts__state__in=(AttemptState.INTENT, AttemptState.UNCERTAIN),
+        attempts__started_at__range=(at - WINDOW, at + statuses.SKEW),
+    ).exists()
+
+
+def _newest(sender_id: int, inbound: Inbound, at: datetime) -> Message | None:
+    """The newest Message 1 to this person that the provider accepted before they wrote: what they probably answer.
+
+    Inside the window or before it: then the answer is late.
+    """
     return (
         Message.objects.filter(
-            contact_id__in=people,
+            contact__in=_people(inbound),
             sender_id=sender_id,
             message_type=Kind.MESSAGE_1,
             accepted_at__isnull=False,

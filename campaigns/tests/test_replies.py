@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from campaigns import invariants, replies
+from campaigns import ingest, invariants, replies
 from campaigns.models import Interaction, Message
 from campaigns.status import Kind, Reason, Status
 from campaigns.tests.provider import accepted, now_ms, read_inbox, report, says
@@ -307,3 +307,52 @@ def test_a_days_callbacks_read_again_change_nothing(sender, first):
     after = Contact.objects.values().get(pk=first.contact_id)
     assert {**contact, **dict.fromkeys(keep)} == {**after, **dict.fromkeys(keep)}
     assert Interaction.objects.count() == 4
+
+
+def open_call(message):
+    """A call that the provider may have taken: begun, marked, not answered."""
+    now = timezone.now()
+    Message.objects.filter(pk=message.pk).update(status=Status.UNCERTAIN, next_attempt_at=None)
+    return message.attempts.create(
+        sender=message.sender, destination=message.destination, state="uncertain", deadline=now, wire_at=now
+    )
+
+
+def read_again():
+    Callback.objects.filter(due_at__isnull=False).update(due_at=timezone.now())
+    read_inbox()
+
+
+def test_an_answer_that_overtakes_its_calls_outcome_waits_for_it(sender, launched):
+    launched(people=1)
+    message = Message.objects.get()
+    open_call(message)
+    says(sender, message.destination)
+    read_inbox()
+    assert not Interaction.objects.exists()
+    report(sender, "enqueued", gs_id="gs-1", destination=message.destination)
+    read_inbox()
+    read_again()
+    message.refresh_from_db()
+    assert (message.status, message.replied_at is not None) == (Status.DELIVERED, True)
+    assert second() is not None
+
+
+def test_an_answer_waits_no_longer_than_news_may_take(sender, launched):
+    launched(people=1)
+    message = Message.objects.get()
+    open_call(message)
+    says(sender, message.destination)
+    for _ in range(len(ingest.PATIENCE) + 1):
+        read_again()
+    message.refresh_from_db()
+    assert (message.status, Interaction.objects.get().campaign) == (Status.UNCERTAIN, None)
+
+
+def test_a_wish_to_be_left_in_peace_never_waits(sender, launched):
+    launched(people=1)
+    message = Message.objects.get()
+    open_call(message)
+    says(sender, message.destination, "STOP")
+    read_inbox()
+    assert Contact.objects.get(number=f"+{message.destination}").opted_out_at is not None
