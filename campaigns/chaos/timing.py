@@ -1,0 +1,62 @@
+"""Minutes become fractions of a second: the product's waits, shortened in the processes of a chaos run only."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+LEASE = 1.2  # seconds that a claim holds
+DEADLINE = 3.0  # seconds after which an attempt without an answer is reaped
+HTTP_DEADLINE = 1.5  # seconds for a whole call
+PERSON_GAP = 0.6  # seconds between two messages to one person
+DAY = timedelta(hours=25)  # what is shifted when a day passes: longer than an open outcome holds a destination
+
+
+def environment() -> dict[str, str]:
+    """Settings that the product reads from its environment."""
+    return {
+        "SENDING_LEASE_SECONDS": str(LEASE),
+        "SENDING_DEADLINE_SECONDS": str(DEADLINE),
+        "SENDING_THREADS": "8",
+        "DATABASE_POOL_SIZE": "12",
+        "CELERY_BROKER_URL": "memory://",
+        "LOG_LEVEL": "WARNING",
+        "HTTPS": "0",
+    }
+
+
+def shorten() -> None:
+    """Shorten what is a constant in the code. For a forked process only: nothing puts it back."""
+    from campaigns import ingest, outbox, outcomes, pacing
+    from campaigns.management.commands import dispatch
+    from gupshup import breaker, services
+
+    dispatch.SWEEP, dispatch.PULSE = 0.4, 0.05
+    outbox.SAME_PERSON_GAP = timedelta(seconds=PERSON_GAP)
+    outbox.OPEN_OUTCOME_WAIT = timedelta(seconds=0.4)
+    outcomes.delay = _delay
+    ingest.PATIENCE = tuple(timedelta(seconds=seconds) for seconds in (0.3, 0.6, 1.2, 2.4))
+    breaker.FIRST_WAIT, breaker.LONGEST_WAIT = timedelta(seconds=0.3), timedelta(seconds=1)
+    breaker.CURABLE = dict.fromkeys(breaker.CURABLE, timedelta(seconds=0.4))
+    pacing.push_back = _pushing_back(pacing.push_back)
+    services._make = _in_time(services._make)
+
+
+def _delay(refusals: int) -> timedelta:
+    return timedelta(seconds=0.25 * 2 ** (refusals - 1))
+
+
+def _pushing_back(push_back: Any) -> Any:
+    def shortly(sender_id: int, seconds: float | None) -> None:
+        push_back(sender_id, 0.3)
+
+    return shortly
+
+
+def _in_time(make: Any) -> Any:
+    def made(sender: Any) -> Any:
+        service = make(sender)
+        service.connect_timeout, service.deadline = 1.0, HTTP_DEADLINE
+        return service
+
+    return made
