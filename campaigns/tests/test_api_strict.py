@@ -82,7 +82,7 @@ def test_no_key_of_any_model_changes_more_than_is_declared(world):
     ("name", "body", "model"),
     [
         ("categories", {"name": "Nouveaux"}, Category),
-        ("contacts", {"full_number": "+33639012345"}, Contact),
+        ("contacts", {"full_number": "+33612345678"}, Contact),
         ("drafts", {"name": "Plus tard"}, Campaign),
         ("users", {"email": "new@example.com", "password": "Zanzibar-77-lune"}, User),
     ],

@@ -15,7 +15,6 @@ from django.utils.encoding import force_str
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 log = logging.getLogger("whatsapp_campaigns.api")
 
@@ -77,6 +76,8 @@ class Unavailable(Told):
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """DRF's exception handler. None leaves an error of the program to Django (500, logged)."""
+    from rest_framework.views import set_rollback  # which loads the parsers, which need the errors above
+
     known = _known(error)
     if known is None:
         return None
