@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm
 
+from accounts.admin_apikeys import ApiKeyAdmin as ApiKeyAdmin
 from accounts.forms import EditUserForm, NewUserForm
 from accounts.models import Role, User
 

@@ -76,6 +76,10 @@ class ApiKey(models.Model):
         self.start, self.digest = key[: len(PREFIX) + SHOWN], digest(key)
         return key
 
+    @property
+    def expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
     def allows(self, wanted: str) -> bool:
         order = Scope.values
         return order.index(self.scope) >= order.index(wanted)
