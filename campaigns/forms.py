@@ -181,7 +181,7 @@ class CategoriesField(forms.ModelMultipleChoiceField):
         )
 
 
-def categories_of(user: User) -> QuerySet[Category]:
+def categories_of(user: User) -> QuerySet:
     """The categories that this user may write to, with their sizes."""
     return Category.objects.of(user).annotate(size=Count("contacts")).order_by("name", "id")
 

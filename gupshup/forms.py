@@ -13,6 +13,7 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldAdminURLInputWidget,
 )
 
 from gupshup.api import templates
@@ -37,6 +38,17 @@ class SenderForm(forms.ModelForm):
         required=False,
         strip=True,
         widget=forms.PasswordInput(attrs={"class": " ".join(INPUT_CLASSES), "autocomplete": "off"}),
+    )
+    phone_number = forms.CharField(
+        label=gettext_lazy("Phone number"),
+        max_length=40,  # as people write it; kept as digits
+        widget=UnfoldAdminTextInputWidget,
+        help_text=gettext_lazy("With the country code."),
+    )
+    api_url = forms.URLField(
+        label=gettext_lazy("API address"),
+        assume_scheme="https",
+        widget=UnfoldAdminURLInputWidget,
     )
     ceiling = forms.TypedChoiceField(
         label=gettext_lazy("New recipients in 24 h"),
@@ -195,14 +207,15 @@ class DraftForm(forms.Form):
 
     def _check(self, data: dict[str, Any]) -> None:
         """What Meta is known to refuse, before anything is submitted."""
+        taken = Template.objects.filter(sender=data["sender"], name=data["name"], language=data["language"])
+        if taken.exclude(status=Template.Status.DELETED).exists():
+            self.add_error("name", _("A template with this name exists already in this language."))
+            return
         rows = [n for n in range(BUTTON_ROWS) if data.get(f"kind_{n}")]
         for problem in self.draft(data).check():
             where = problem.where
             field = f"label_{rows[where]}" if isinstance(where, int) else {"header": "header_text"}.get(where, where)
             self.add_error(field if field in self.fields else None, in_language(problem.words))
-        taken = Template.objects.filter(sender=data["sender"], name=data["name"], language=data["language"])
-        if taken.exclude(status=Template.Status.DELETED).exists():
-            self.add_error("name", _("A template with this name exists already in this language."))
 
     def draft(self, data: dict[str, Any]) -> templates.TemplateDraft:
         return templates.TemplateDraft(

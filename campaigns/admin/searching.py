@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from campaigns.models import Attempt, Message
 from contacts.models import Contact
-from contacts.phones import Problem, normalise
+from contacts.phones import Problem, calling_code, normalise
 from gupshup.models import Sender
 
 FOUND = 2_000  # messages at most; nobody has had that many
@@ -26,13 +26,21 @@ def number_of(term: str) -> str:
     return "" if isinstance(found, Problem) else found
 
 
+def _readings(term: str) -> set[str]:
+    """Digits that somebody may mean, even where the numbering plan knows no such number: old rows are found too."""
+    digits = _DIGITS.sub("", term)
+    found = {digits, digits.removeprefix("00")}
+    if digits.startswith("0") and not digits.startswith("00"):
+        found.add(calling_code(settings.DEFAULT_COUNTRY)[1:] + digits[1:])
+    return {one for one in found if 7 <= len(one) <= 15}
+
+
 def people(term: str) -> QuerySet[Contact]:
     """The contacts with this number, under whichever of their two spellings."""
     wanted = Q(pk__in=())
     if number := number_of(term):
         wanted |= Q(number=number) | Q(whatsapp_number=number[1:])
-    digits = _DIGITS.sub("", term)
-    if 7 <= len(digits) <= 15:
+    for digits in _readings(term):
         wanted |= Q(number=f"+{digits}") | Q(whatsapp_number=digits)
     if not term.startswith("+") and any(letter.isalpha() for letter in term):
         wanted |= Q(whatsapp_user_id=term)
@@ -52,7 +60,7 @@ def message_ids(term: str) -> list[int]:
 
 def _calls(term: str) -> QuerySet[Attempt]:
     """Calls to this number, or known to the provider by this id."""
-    destinations = {_DIGITS.sub("", term), number_of(term)[1:]} - {""}
+    destinations = _readings(term) | ({number_of(term)[1:]} - {""})
     senders = list(Sender.objects.values_list("id", flat=True))
     named = Q(sender__in=senders) & (Q(provider_id=term) | Q(whatsapp_id=term))
     wanted = Attempt.objects.filter(named)
