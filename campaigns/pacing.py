@@ -14,7 +14,8 @@ from django.conf import settings
 
 from campaigns import sql
 
-HORIZON = 0.02  # seconds: slots are taken when due, not ahead, so that a kill wastes and risks little
+HORIZON = 0.02  # seconds: slots are taken about when due, so that a kill wastes and risks little…
+FARTHEST = 0.25  # …but no nearer than the time that beginning a batch takes, or a slow disk would halve the pace
 MAX_WAIT = 1.0  # seconds: look again at least this often (the limit may be raised, the breaker closed)
 
 SLACK = "GREATEST(0.04, LEAST(2.0, rate_window / 30))"
@@ -56,22 +57,22 @@ class Slots:
         return self.earliest + i * self.interval + self.slack
 
 
-def due(sender_id: int) -> tuple[int, float]:
-    """How many slots are due now (none when the breaker is not closed), and seconds until asking again is worth it."""
+def due(sender_id: int, ahead: float = HORIZON) -> tuple[int, float]:
+    """How many slots are due within `ahead` seconds (none when the breaker is not closed), and how long to wait else."""
     found = sql.row(
         f"""SELECT CASE WHEN breaker = 'probe' THEN 1 ELSE 1 + floor(%(horizon)s / {INTERVAL})::int END,
                    EXTRACT(EPOCH FROM tat - clock_timestamp())
               FROM gupshup_sender WHERE id = %(sender)s AND {MAY_SEND}""",
-        {"sender": sender_id, "horizon": HORIZON},
+        {"sender": sender_id, "horizon": ahead},
     )
     if found is None:
         return 0, MAX_WAIT
-    wait = float(found[1]) - HORIZON
+    wait = float(found[1]) - ahead
     return (found[0], 0.0) if wait <= 0 else (0, min(MAX_WAIT, max(0.001, wait)))
 
 
-def take(sender_id: int, wanted: int) -> Slots:
-    """Reserve up to `wanted` slots that are due now. None when the breaker is not closed.
+def take(sender_id: int, wanted: int, ahead: float = HORIZON) -> Slots:
+    """Reserve up to `wanted` slots that are due within `ahead` seconds. None when the breaker is not closed.
 
     The sender's row stays locked until the surrounding transaction ends: take them last.
     """
@@ -88,7 +89,7 @@ def take(sender_id: int, wanted: int) -> Slots:
            AND s.tat <= clock_timestamp() + make_interval(secs => %(horizon)s)
         RETURNING {GRANTED}::int, pace.step, pace.slack,
                   EXTRACT(EPOCH FROM s.tat - clock_timestamp())""",
-        {"sender": sender_id, "wanted": wanted, "horizon": HORIZON, "probe": settings.SENDING_DEADLINE_SECONDS},
+        {"sender": sender_id, "wanted": wanted, "horizon": ahead, "probe": settings.SENDING_DEADLINE_SECONDS},
     )
     after = monotonic()
     if found is None:

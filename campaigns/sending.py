@@ -105,6 +105,7 @@ class Drain:
     in_flight: int = 0
     on_the_way: list[outbox.Begun] = field(default_factory=list)  # handed over, before their first byte
     crowd: float = CROWD
+    lead: float = 0.0  # seconds that beginning and marking a batch lately took
     sent: int = 0
     health: Health = field(default_factory=Health)
 
@@ -150,21 +151,26 @@ class Drain:
     def _send(self, pool: ThreadPoolExecutor) -> float:
         """Begin and hand over what has a slot and a thread now; answers how long to wait for the next."""
         self.on_the_way = [item for item in self.on_the_way if not item.at_wire.is_set()]
-        room = min(self.threads - self.in_flight, int(self.crowd) - len(self.on_the_way))
+        crowd = sum(item.opens <= monotonic() for item in self.on_the_way)
+        room = min(self.threads - self.in_flight, int(self.crowd) - crowd)
         if room <= 0:
             return CROWD_WAIT if self.in_flight < self.threads else RECORD_WAIT
-        slots, wait = pacing.due(self.sender.pk)
+        ahead = min(pacing.FARTHEST, max(pacing.HORIZON, 2 * self.lead))
+        started = monotonic()
+        slots, wait = pacing.due(self.sender.pk, ahead)
         if not slots:
             return wait
         size = min(slots, room)
         # Looked up before the mark: whatever breaks after it leaves an uncertain message.
         firsts = {one.campaign_id for one in self.claimed[:size] if one.kind == Kind.MESSAGE_1}
         uses = {campaign_id: self._use(campaign_id) for campaign_id in firsts}
-        begun = outbox.begin(self.sender.pk, self.lease, self.claimed[:size])
+        begun = outbox.begin(self.sender.pk, self.lease, self.claimed[:size], ahead)
         if begun is None:
             return pacing.HORIZON
         self.claimed = self.claimed[size:]
-        for item in outbox.mark(begun) if begun else ():
+        ready = outbox.mark(begun) if begun else []
+        self.lead += (monotonic() - started - self.lead) / 4
+        for item in ready:
             self.in_flight += 1
             self.sent += 1
             self.on_the_way.append(item)
