@@ -5,7 +5,7 @@ Uniqueness is the database's: the interaction by the provider's inbound id, Mess
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -125,13 +125,16 @@ def _quoted(sender_id: int, inbound: Inbound) -> Message | None:
     ids = list(inbound.quoted_ids)
     if not ids:
         return None
-    found = (
+    return _known_by(ids, sender_id) or _adopted_by_quote(sender_id, inbound)
+
+
+def _known_by(ids: Sequence[str], sender_id: int) -> Message | None:
+    return (
         Message.objects.filter(attempts__sender_id=sender_id)
         .filter(Q(attempts__provider_id__in=ids) | Q(attempts__whatsapp_id__in=ids))
         .order_by("-id")
         .first()
     )
-    return found or _adopted_by_quote(sender_id, inbound)
 
 
 def _adopted_by_quote(sender_id: int, inbound: Inbound) -> Message | None:
@@ -146,6 +149,9 @@ def _adopted_by_quote(sender_id: int, inbound: Inbound) -> Message | None:
             ORDER BY a.started_at DESC FOR UPDATE OF m""",
         {"sender": sender_id, "destination": inbound.phone},
     )
+    # Now that the open calls are locked: the answer to another may have been recorded since the first look.
+    if rows and (known := _known_by(list(inbound.quoted_ids), sender_id)):
+        return known
     for row in rows:
         call = statuses.Call(*row)
         if statuses.adopt(call, [inbound.quoted_message_id]):

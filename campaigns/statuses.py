@@ -70,7 +70,11 @@ def apply(sender_id: int, heard: Sequence[Heard]) -> list[Heard]:
     """Apply reports in the caller's transaction; answers those about no call that we know of."""
     heard = [one for one in heard if one.report.word in NEWS]
     owners = _owners(sender_id, heard)
-    owners |= _adopted(sender_id, [one for one in heard if id(one) not in owners])
+    if strangers := [one for one in heard if id(one) not in owners]:
+        calls = _open_calls(sender_id, strangers)
+        # Now that the open calls are locked: the answer to another may have been recorded since the first look.
+        owners |= _owners(sender_id, strangers)
+        owners |= _adopted(calls, [one for one in strangers if id(one) not in owners])
     told: dict[int, News] = {}
     late: list[tuple[Call, Heard]] = []
     for one in heard:
@@ -132,19 +136,22 @@ def _best(calls: list[Call], one: Heard) -> Call:
     return max(calls, key=lambda call: (call.destination == one.report.destination, call.id))
 
 
-def _adopted(sender_id: int, strangers: Sequence[Heard]) -> dict[int, Call]:
-    """Give reports with unknown ids to the one open call to their destination at that time."""
-    named = [one for one in strangers if one.report.destination and (_message_ids(one) or _whatsapp_ids(one))]
-    if not named:
-        return {}
+def _open_calls(sender_id: int, strangers: Sequence[Heard]) -> list[Call]:
+    """The calls without an outcome to these destinations, their messages locked."""
     rows = sql.rows(
         f"""{_CALL} AND a.destination = ANY(%(destinations)s) AND a.state IN ('intent', 'uncertain')
              ORDER BY a.message_id, a.id FOR UPDATE OF m""",
-        {"sender": sender_id, "destinations": list({one.report.destination for one in named})},
+        {"sender": sender_id, "destinations": list({one.report.destination for one in strangers})},
     )
-    calls = [Call(*row) for row in rows]
+    return [Call(*row) for row in rows]
+
+
+def _adopted(calls: Sequence[Call], strangers: Sequence[Heard]) -> dict[int, Call]:
+    """Give reports with unknown ids to the one open call to their destination at that time."""
     adopted: dict[int, Call] = {}
-    for one in named:
+    for one in strangers:
+        if not (one.report.destination and (_message_ids(one) or _whatsapp_ids(one))):
+            continue
         fits = [call for call in calls if call.destination == one.report.destination and _fits(call, one)]
         if fits:
             call = max(fits, key=lambda call: call.started_at)

@@ -10,10 +10,10 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns import invariants, reconciling, reports
+from campaigns import invariants, reconciling, reports, statuses
 from campaigns.models import Attempt, Message
 from campaigns.status import NEWS, AttemptState, CampaignStatus, Status
-from campaigns.tests.provider import accepted, read_inbox, report
+from campaigns.tests.provider import accepted, read_inbox, report, says
 from contacts.models import Contact
 from gupshup.models import Callback
 
@@ -139,6 +139,37 @@ def test_an_uncertain_message_is_adopted_by_a_report_to_its_destination(sender, 
     read_inbox()
     message.refresh_from_db()
     assert (message.status, message.reason, message.whatsapp_message_id) == (Status.SUBMITTED, "", "gs-x")
+
+
+@pytest.mark.parametrize("by", ["report", "quote"])
+def test_an_answer_recorded_meanwhile_is_not_given_to_an_older_call(sender, launched, monkeypatch, by):
+    """Two calls to one person may both be open once the older one's destination was freed."""
+    launched(people=1)
+    old, new = Message.objects.get(), launched(people=1).messages.get()
+    Message.objects.filter(pk=old.pk).update(status=Status.UNCERTAIN, next_attempt_at=None)
+    Message.objects.filter(pk=new.pk).update(destination=old.destination, contact=old.contact)
+    new.refresh_from_db()
+    now = timezone.now()
+    forgotten = old.attempts.create(
+        sender=sender, destination=old.destination, state="uncertain", deadline=now, wire_at=now, released_at=now
+    )
+    look = statuses.sql.rows
+
+    def recorded_in_between(statement, values):
+        if "('intent', 'uncertain')" in statement and not new.attempts.exists():
+            accepted(new, "gs-new")
+        return look(statement, values)
+
+    monkeypatch.setattr(statuses.sql, "rows", recorded_in_between)
+    if by == "report":
+        report(sender, "enqueued", gs_id="gs-new", destination=old.destination)
+    else:
+        says(sender, old.destination, quotes="gs-new")
+    read_inbox()
+    forgotten.refresh_from_db()
+    new.refresh_from_db()
+    assert (forgotten.state, forgotten.provider_id) == (AttemptState.UNCERTAIN, None)
+    assert new.status == (Status.SUBMITTED if by == "report" else Status.DELIVERED)
 
 
 def test_a_report_about_somebody_else_adopts_nothing_and_is_kept_warm_then_foreign(sender, message):
