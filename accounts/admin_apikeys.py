@@ -26,7 +26,6 @@ class ApiKeyAdmin(ModelAdmin):
     list_select_related = ("user",)
     fields = ("name", "user", "scope", "expires_at")
     readonly_fields = ("begins_with", "created_at", "last_used_at", "revoked_at")
-    autocomplete_fields = ("user",)
     actions = ("revoke",)
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:

@@ -73,6 +73,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "gupshup.webhooks.WebhookFirst",
     "csp.middleware.CSPMiddleware",  # outermost: error pages carry the header too
     "whatsapp_campaigns.health.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -208,7 +209,8 @@ SIMPLE_JWT = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "WhatsApp campaigns",
     "VERSION": "1",
-    "DESCRIPTION": "Campaigns through Gupshup, for front ends and programs. See docs/api.md.",
+    "DESCRIPTION": "Campaigns through Gupshup, for front ends and programs. People log in at `/api/auth/login` and send "
+    "`Authorization: Bearer <access>`; programs send `Authorization: Api-Key wck_…`.",
     "SCHEMA_PATH_PREFIX": "/api/",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
@@ -224,7 +226,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"persistAuthorization": False, "docExpansion": "none", "filter": True},
+    "SWAGGER_UI_SETTINGS": {"persistAuthorization": False, "docExpansion": "list", "defaultModelsExpandDepth": -1, "filter": True},
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "whatsapp_campaigns.api.schema.complete",
