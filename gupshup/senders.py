@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
+from django.urls import reverse
 
 from gupshup import checks
 from gupshup.models import Sender, new_secret
@@ -63,6 +64,12 @@ def default_sender() -> Sender:
     if found is None:
         raise Sender.DoesNotExist("no sender is configured")
     return found
+
+
+def webhook_address(sender: Sender) -> str:
+    """Where Gupshup is to post, secret included; without PUBLIC_URL only the path. Without a secret all is refused."""
+    secret = sender.webhook_secret
+    return settings.PUBLIC_URL + (reverse("webhook", args=(secret,)) if secret else reverse("webhook-plain"))
 
 
 def rotate_secret(sender: Sender) -> None:

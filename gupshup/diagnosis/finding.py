@@ -1,0 +1,44 @@
+"""What a look found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gupshup.api.responses import GupshupResponse
+from gupshup.words import explain
+
+
+class Level(StrEnum):
+    OK = "ok"
+    ATTENTION = "attention"  # it works, but less well, or it could not be seen
+    ERROR = "error"  # messages or reports will be lost
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at, in the reader's language. `code` is a stable name for programs."""
+
+    level: Level
+    code: str
+    text: str
+    advice: str = ""
+
+
+def ok(code: str, text: str) -> Finding:
+    return Finding(Level.OK, code, text)
+
+
+def attention(code: str, text: str, advice: str = "") -> Finding:
+    return Finding(Level.ATTENTION, code, text, advice)
+
+
+def error(code: str, text: str, advice: str = "") -> Finding:
+    return Finding(Level.ERROR, code, text, advice)
+
+
+def why(response: GupshupResponse) -> str:
+    """What an answer says is wrong: the catalogue's sentences, and the provider's own words."""
+    told = explain(response.error_code) if response.error_code else ""
+    words = f"(Gupshup: {response.error_message})" if response.error_message and response.http_status else ""
+    return " ".join(filter(None, (told, words)))
