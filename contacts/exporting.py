@@ -66,7 +66,7 @@ def _headings(layout: Layout) -> list[str]:
 
 def _cells(raw: str, layout: Layout) -> list[str]:
     """A refused row in its columns; as one cell when its quotation marks do not allow more."""
-    found = next(Records(read_bytes(raw.encode()), "utf-8", layout.delimiter), None)
+    found = next(iter(Records(read_bytes(raw.encode()), "utf-8", layout.delimiter)), None)
     cells = found.cells if found and not found.reason else [raw]
     return [*cells[: layout.width - 1], layout.delimiter.join(cells[layout.width - 1 :])]
 

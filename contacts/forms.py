@@ -168,6 +168,9 @@ class ContactForm(forms.ModelForm):
     def validate_unique(self) -> None:
         """Done in `clean_number`; a number that only somebody else sees is shared with this user when saved."""
 
+    def _get_validation_exclusions(self) -> set[str]:
+        return {*super()._get_validation_exclusions(), "number"}  # type: ignore[misc]
+
     def _save_m2m(self) -> None:
         """Categories of other people, which this form does not show, stay."""
         hidden = self.instance.categories.exclude(pk__in=Category.objects.of(self.user).values("pk"))

@@ -259,7 +259,8 @@ def _fail(job: Import, reason: FileReason) -> None:
 class Chunk:
     """Rows that are written together, and what became of them."""
 
-    persons: list[tuple[Record, Person]] = field(default_factory=list)
+    persons: list[Person] = field(default_factory=list)
+    listed: list[tuple[Record, Person]] = field(default_factory=list)  # those whose row names categories
     refusals: list[tuple[Record, Refusal]] = field(default_factory=list)
     last: bool = False
     created: int = 0
@@ -279,7 +280,7 @@ class Chunk:
         """Everything this chunk changes, inside the caller's transaction."""
         categories = _Categories(job, self)
         rows: dict[str, list[Person]] = defaultdict(list)
-        for _record, person in self.persons:
+        for person in self.persons:
             rows[person.number].append(person)
         repeated = _present({number for number, persons in rows.items() if len(persons) > 1})
         created, updated = _store([_merged(persons) for persons in rows.values()], job, categories)
@@ -334,7 +335,9 @@ def _read(records: Records, understanding: Understanding) -> Chunk:
         if isinstance(found, Refusal):
             chunk.refusals.append((record, found))
         else:
-            chunk.persons.append((record, found))
+            chunk.persons.append(found)
+            if found.categories:
+                chunk.listed.append((record, found))
         size += len(record.raw)
         if size > CHUNK_CHARACTERS:
             return chunk
@@ -361,7 +364,7 @@ class _Categories:
         self._always = {job.category_id} if job.category_id else set()
         self._ids: dict[str, int] = {}
         names: dict[str, str] = {}
-        for _record, person in chunk.persons:
+        for _record, person in chunk.listed:
             for name in person.categories:
                 names.setdefault(name.casefold(), name)
         if names:
@@ -390,21 +393,19 @@ class _Categories:
 
     def _refuse(self, chunk: Chunk, missing: dict[str, str]) -> None:
         """A column of names or towns is not one of categories: those rows wait for a person."""
-        kept = []
-        for record, person in chunk.persons:
+        refused = set()
+        for record, person in chunk.listed:
             if any(name.casefold() in missing for name in person.categories):
                 chunk.refusals.append((record, Refusal(Reason.TOO_MANY_CATEGORIES, person.categories[0])))
-            else:
-                kept.append((record, person))
-        chunk.persons[:] = kept
+                refused.add(id(person))
+        chunk.persons[:] = [person for person in chunk.persons if id(person) not in refused]
 
 
 # -- SQL
 
 _STAGING = """
 CREATE TEMPORARY TABLE incoming (
-    number varchar(16), country_code varchar(4), first_name varchar(120), last_name varchar(120), attributes jsonb,
-    categories bigint[]
+    number varchar(16), country_code varchar(4), first_name varchar(120), last_name varchar(120), attributes jsonb
 ) ON COMMIT DROP
 """
 _INSERT = """
@@ -414,42 +415,36 @@ SELECT i.number, i.country_code, i.first_name, i.last_name, i.attributes, %(user
 FROM incoming i WHERE NOT EXISTS (SELECT FROM contacts_contact c WHERE c.number = i.number)
 ORDER BY i.number
 ON CONFLICT DO NOTHING
-RETURNING number
+RETURNING number, id
 """
+_KNOWN = """
+SELECT c.number, c.id, (i.first_name <> '' AND c.first_name <> i.first_name)
+    OR (i.last_name <> '' AND c.last_name <> i.last_name)
+    OR (i.attributes <> '{}' AND c.attributes || i.attributes <> c.attributes)
+FROM incoming i JOIN contacts_contact c USING (number)
+"""
+_LOCK = "SELECT FROM contacts_contact WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE"
 _UPDATE = """
-WITH news AS (
-    SELECT c.id FROM contacts_contact c JOIN incoming i USING (number)
-    WHERE (i.first_name <> '' AND c.first_name IS DISTINCT FROM i.first_name)
-       OR (i.last_name <> '' AND c.last_name IS DISTINCT FROM i.last_name)
-       OR (i.attributes <> '{}' AND c.attributes || i.attributes IS DISTINCT FROM c.attributes)
-    ORDER BY c.id FOR NO KEY UPDATE OF c
-)
 UPDATE contacts_contact c SET
     first_name = CASE WHEN i.first_name <> '' THEN i.first_name ELSE c.first_name END,
     last_name = CASE WHEN i.last_name <> '' THEN i.last_name ELSE c.last_name END,
     attributes = c.attributes || i.attributes,
     updated_at = now()
-FROM incoming i, news WHERE c.id = news.id AND i.number = c.number
-RETURNING c.number
+FROM incoming i WHERE c.id = ANY(%(ids)s) AND i.number = c.number
 """
 _JOIN = """
-WITH joined AS (
-    INSERT INTO contacts_contact_categories (contact_id, category_id)
-    SELECT c.id, k.id FROM incoming i JOIN contacts_contact c USING (number)
-    JOIN contacts_category k ON k.id = ANY(i.categories)
-    WHERE NOT EXISTS (SELECT FROM contacts_contact_categories j WHERE j.contact_id = c.id AND j.category_id = k.id)
-    ORDER BY c.id, k.id
-    ON CONFLICT DO NOTHING RETURNING contact_id
-)
-SELECT c.number FROM contacts_contact c WHERE c.id IN (SELECT contact_id FROM joined)
+INSERT INTO contacts_contact_categories (contact_id, category_id)
+SELECT j.contact_id, k.id
+FROM unnest(%(contacts)s::bigint[], %(categories)s::bigint[]) AS j (contact_id, category_id)
+JOIN contacts_category k ON k.id = j.category_id
+ORDER BY j.contact_id, k.id
+ON CONFLICT DO NOTHING RETURNING contact_id
 """
 # Contacts are shared: who gives a number that somebody else created sees it too.
 _LINK = """
 INSERT INTO contacts_contact_linked_to (contact_id, user_id)
-SELECT c.id, %(user)s FROM incoming i JOIN contacts_contact c USING (number)
-WHERE c.created_by_id IS DISTINCT FROM %(user)s
-  AND NOT EXISTS (SELECT FROM contacts_contact_linked_to l WHERE l.contact_id = c.id AND l.user_id = %(user)s)
-ORDER BY c.id
+SELECT id, %(user)s FROM contacts_contact WHERE id = ANY(%(ids)s) AND created_by_id IS DISTINCT FROM %(user)s
+ORDER BY id
 ON CONFLICT DO NOTHING
 """
 _PRESENT = """
@@ -479,32 +474,56 @@ def _store(persons: list[Person], job: Import, categories: _Categories) -> tuple
         cursor.execute(_STAGING)
         with cursor.copy("COPY incoming FROM STDIN") as copy:
             for person in persons:
-                copy.write_row(_columns(person, categories.of(person)))
-        cursor.execute(_INSERT, {"user": job.created_by_id})
-        created = {number for (number,) in cursor.fetchall()}
+                copy.write_row(_columns(person))
+        cursor.execute("ANALYZE incoming (number)")
+        created: dict[str, int] = {}
+        known: dict[str, int] = {}
         updated: set[str] = set()
-        if len(created) < len(persons):
-            cursor.execute(_UPDATE)
-            updated |= {number for (number,) in cursor.fetchall()}
-            if job.created_by is not None and not job.created_by.is_super_admin:
-                cursor.execute(_LINK, {"user": job.created_by_id})
-        cursor.execute(_JOIN)
-        updated |= {number for (number,) in cursor.fetchall()}
+        while len(created | known) < len(persons):  # a second round only if somebody deleted one in between
+            cursor.execute(_INSERT, {"user": job.created_by_id})
+            created |= dict(cursor.fetchall())
+            if len(created) < len(persons):
+                known, updated = _change_known(cursor, job)
         cursor.execute("DROP TABLE incoming")
-    return created, updated - created
+        updated |= _put_in_categories(cursor, persons, created | known, categories)
+    return set(created), updated - created.keys()
+
+
+def _change_known(cursor: Any, job: Import) -> tuple[dict[str, int], set[str]]:
+    """Bring contacts that were there already up to date; answers all of them with their ids, and who changed."""
+    cursor.execute(_KNOWN)
+    found = cursor.fetchall()
+    news = {"ids": sorted(pk for _number, pk, differs in found if differs)}
+    if news["ids"]:
+        cursor.execute(_LOCK, news)
+        cursor.execute(_UPDATE, news)
+    known = {number: pk for number, pk, _differs in found}
+    if job.created_by is not None and not job.created_by.is_super_admin:
+        cursor.execute(_LINK, {"user": job.created_by_id, "ids": list(known.values())})
+    return known, {number for number, _pk, differs in found if differs}
+
+
+def _put_in_categories(cursor: Any, persons: list[Person], ids: dict[str, int], categories: _Categories) -> set[str]:
+    """Answers the numbers that are newly in one of their categories."""
+    pairs = [(ids[person.number], pk) for person in persons for pk in categories.of(person)]
+    if not pairs:
+        return set()
+    contacts, chosen = zip(*pairs, strict=True)
+    cursor.execute(_JOIN, {"contacts": list(contacts), "categories": list(chosen)})
+    joined = {pk for (pk,) in cursor.fetchall()}
+    return {number for number, pk in ids.items() if pk in joined}
 
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def _columns(person: Person, categories: set[int]) -> tuple[str, ...]:
+def _columns(person: Person) -> tuple[str, ...]:
     return (
         person.number,
         phones.country_code(person.number),
         person.first_name,
         person.last_name,
         _encode(person.attributes) if person.attributes else "{}",
-        "{" + ",".join(map(str, categories)) + "}",
     )
 
 

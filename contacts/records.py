@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from contacts.reasons import Reason
@@ -42,7 +42,7 @@ def read_bytes(content: bytes) -> Read:
     return lambda offset, length: content[offset : offset + length]
 
 
-class Records(Iterator[Record]):
+class Records(Iterable[Record]):
     """Records from a position on. `position` and `line` say where the next one begins."""
 
     def __init__(self, read: Read, encoding: str, delimiter: str, position: int = 0, line: int = 1, width: int = 0):
@@ -56,21 +56,20 @@ class Records(Iterator[Record]):
         self._delimiter = delimiter
         self._reader = self._csv(_Feed(self._next_line), strict=True)
 
-    def __next__(self) -> Record:
-        while True:
-            line = self._again.popleft() if self._again else next(self._lines)
+    def __iter__(self) -> Iterator[Record]:
+        while (line := self._again.popleft() if self._again else next(self._lines, None)) is not None:
             text, end, cut = line
             if '"' in text or cut or len(text) > _EASY:
                 self._again.appendleft(line)
                 record = self._quoted()
                 if record is not None:
-                    return record
+                    yield record
                 continue
             self.position = end
             self.line += 1
             text = text.rstrip("\r\n")
             if text:  # a blank line is no row
-                return Record(self.line - 1, text[:KEPT], text.split(self._delimiter))
+                yield Record(self.line - 1, text[:KEPT], text.split(self._delimiter))
 
     def _quoted(self) -> Record | None:
         """The next record by the rules of quotation marks; None for a blank line."""
@@ -140,21 +139,19 @@ def _lines(read: Read, position: int, encoding: str) -> Iterator[_Line]:
     while True:
         piece = read(offset, SLICE)
         offset += len(piece)
-        lines = (rest + piece).splitlines(keepends=True)
+        data = rest + piece
+        lines = data.splitlines(keepends=True)
         # The last one may go on in the next slice, if only by the second half of \r\n.
         rest = lines.pop() if piece and lines else b""
+        has_nul = b"\0" in data
         for line in lines:
             position += len(line) + skipped
-            yield _line(line, position, encoding, cut=skipped > 0)
+            cut = skipped > 0 or len(line) > LONGEST_LINE
+            text = (line[:KEPT] if cut else line).decode(encoding, "replace")
+            yield (text.replace("\0", "") if has_nul else text), position, cut
             skipped = 0
         if not piece:
             return
         if len(rest) > LONGEST_LINE and not rest.endswith((b"\r", b"\n")):
             skipped += len(rest) - LONGEST_LINE
             rest = rest[:LONGEST_LINE]
-
-
-def _line(line: bytes, end: int, encoding: str, cut: bool) -> _Line:
-    cut = cut or len(line) > LONGEST_LINE
-    text = line[:KEPT] if cut else line
-    return text.decode(encoding, "replace").replace("\0", ""), end, cut

@@ -140,7 +140,7 @@ def stored() -> dict[str, tuple[str, str, dict[str, str], set[str]]]:
     }
 
 
-@given(st.lists(file_row, min_size=1, max_size=9), st.lists(file_row, min_size=1, max_size=9), st.integers(1, 4))
+@given(st.lists(file_row, min_size=1, max_size=7), st.lists(file_row, min_size=1, max_size=5), st.integers(2, 5))
 def test_rows_count_and_act_as_if_taken_one_by_one(
     first: list[tuple[str, ...]], second: list[tuple[str, ...]], chunk: int
 ) -> None:
