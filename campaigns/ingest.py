@@ -7,7 +7,8 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from time import monotonic
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -26,7 +27,40 @@ BATCH = 500
 # that may be to a call without outcome.
 PATIENCE = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
 
-Read = list[tuple[Callback, list[Event]]]
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An inbox row to be read."""
+
+    pk: int
+    sender_id: int
+    raw: bytes | memoryview | None
+    content_type: str
+    received_at: datetime
+    tries: int
+
+    @property
+    def body(self) -> bytes:
+        return bytes(self.raw or b"")
+
+    @property
+    def callback(self) -> Callback:
+        """The row as those who apply single events know it."""
+        return Callback(
+            pk=self.pk,
+            sender_id=self.sender_id,
+            raw=self.raw,
+            content_type=self.content_type,
+            received_at=self.received_at,
+            tries=self.tries,
+        )
+
+
+Read = list[tuple[Due, list[Event]]]
+
+_DUE = """
+    SELECT id, sender_id, raw, content_type, received_at, tries FROM gupshup_callback
+     WHERE due_at <= clock_timestamp() ORDER BY due_at, id LIMIT %(batch)s FOR UPDATE SKIP LOCKED"""
 
 
 def run(seconds: float = 20) -> int:
@@ -42,12 +76,10 @@ def run(seconds: float = 20) -> int:
 
 def _batch() -> int:
     with transaction.atomic(durable=True):
-        callbacks = list(
-            Callback.objects.due(timezone.now()).order_by("due_at", "id").select_for_update(skip_locked=True)[:BATCH]
-        )
+        callbacks = [Due(*row) for row in sql.rows(_DUE, {"batch": BATCH})]
         if not callbacks:
             return 0
-        read: Read = [(callback, parse(bytes(callback.raw or b""), callback.content_type)) for callback in callbacks]
+        read: Read = [(callback, parse(callback.body, callback.content_type)) for callback in callbacks]
         try:
             with transaction.atomic():
                 unknown = _apply(read)
@@ -64,7 +96,7 @@ def _batch() -> int:
 def _apply(read: Read) -> set[int]:
     """Apply every event; answers the ids of callbacks that speak of messages unknown to us, or not settled yet."""
     reports: dict[int, list[tuple[int, statuses.Heard]]] = defaultdict(list)
-    others: list[tuple[Callback, Event]] = []
+    others: list[tuple[Due, Event]] = []
     for callback, events in read:
         for event in events:
             if isinstance(event, StatusReport):
@@ -78,8 +110,9 @@ def _apply(read: Read) -> set[int]:
     return unknown | {callback.pk for callback, event in others if not _apply_one(callback, event)}
 
 
-def _apply_one(callback: Callback, event: Event) -> bool:
+def _apply_one(due: Due, event: Event) -> bool:
     """False when it must be read again later."""
+    callback = due.callback
     match event:
         case Inbound():
             return replies.handle(callback, event, may_wait=callback.tries < len(PATIENCE))
@@ -109,19 +142,30 @@ def _one_by_one(read: Read) -> tuple[set[int], dict[int, str]]:
     return unknown, failed
 
 
-def _mark(callbacks: Sequence[Callback], unknown: set[int], failed: dict[int, str]) -> None:
+def _mark(callbacks: Sequence[Due], unknown: set[int], failed: dict[int, str]) -> None:
+    others = [callback for callback in callbacks if callback.pk in unknown or callback.pk in failed]
+    done = [callback.pk for callback in callbacks if callback.pk not in unknown and callback.pk not in failed]
+    if done:
+        sql.run(
+            """UPDATE gupshup_callback
+                  SET state = 'done', due_at = NULL, error = '', tries = tries + 1, handled_at = clock_timestamp()
+                WHERE id = ANY(%(ids)s::bigint[])""",
+            {"ids": sql.array(done)},
+        )
+    if others:
+        _mark_others(others, failed)
+
+
+def _mark_others(callbacks: Sequence[Due], failed: dict[int, str]) -> None:
+    """Set aside what failed; what speaks of unknown messages waits for them, for a while."""
     now = timezone.now()
+    states: list[str] = []
+    dues: list[datetime | None] = []
     for callback in callbacks:
-        callback.handled_at = now
-        callback.due_at, callback.error = None, ""
-        if callback.pk in failed:
-            callback.state, callback.error = Callback.State.FAILED, failed[callback.pk]
-        elif callback.pk not in unknown:
-            callback.state = Callback.State.DONE
-        elif callback.tries < len(PATIENCE):
-            callback.state, callback.due_at = Callback.State.WAITING, now + PATIENCE[callback.tries]
-        else:
-            callback.state = Callback.State.FOREIGN
+        waits = callback.pk not in failed and callback.tries < len(PATIENCE)
+        state = Callback.State.FAILED if callback.pk in failed else Callback.State.FOREIGN
+        states.append(str(Callback.State.WAITING if waits else state))
+        dues.append(now + PATIENCE[callback.tries] if waits else None)
     sql.run(
         """UPDATE gupshup_callback c
               SET state = t.state, due_at = t.due_at, error = t.error, tries = c.tries + 1, handled_at = %(now)s
@@ -131,8 +175,8 @@ def _mark(callbacks: Sequence[Callback], unknown: set[int], failed: dict[int, st
         {
             "now": now,
             "ids": [callback.pk for callback in callbacks],
-            "states": [str(callback.state) for callback in callbacks],
-            "dues": [callback.due_at for callback in callbacks],
-            "errors": [callback.error for callback in callbacks],
+            "states": states,
+            "dues": dues,
+            "errors": [failed.get(callback.pk, "") for callback in callbacks],
         },
     )

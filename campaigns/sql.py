@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
 Values = Mapping[str, Any]
+
+
+def array(values: Iterable[str | int | datetime | None]) -> str:
+    """PostgreSQL's text of an array, for a parameter with a cast; several times faster than adapting a list."""
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: str | int | datetime | None) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, datetime):
+        return f'"{value.isoformat()}"'
+    if value.isalnum() and value.isascii() and value.lower() != "null":
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def rows(statement: str, values: Values) -> list[tuple[Any, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from campaigns import outcomes, sql
@@ -19,6 +19,7 @@ from gupshup.api.errors import Action, lookup
 from gupshup.api.events import StatusReport
 
 SKEW = timedelta(minutes=10)  # between the provider's clock and ours (reliability: reconciliation)
+NEVER = datetime.max.replace(tzinfo=UTC)
 LIVE = (AttemptState.INTENT, AttemptState.ACCEPTED, AttemptState.UNCERTAIN)
 
 
@@ -33,8 +34,8 @@ class Call:
     provider_id: str | None
     whatsapp_id: str | None
     destination: str
-    started_at: datetime
-    deadline: datetime
+    started_at: datetime = NEVER  # this and the next are read only where they matter, for adopting
+    deadline: datetime = NEVER
 
 
 @dataclass
@@ -95,9 +96,9 @@ def apply(sender_id: int, heard: Sequence[Heard]) -> list[Heard]:
     return [one for one in heard if id(one) not in owners]
 
 
+# `times`: started_at and deadline, where they are needed.
 _CALL = """
-    SELECT a.id, a.message_id, m.campaign_id, a.state, a.provider_id, a.whatsapp_id, a.destination, a.started_at,
-           a.deadline
+    SELECT a.id, a.message_id, m.campaign_id, a.state, a.provider_id, a.whatsapp_id, a.destination{times}
       FROM campaigns_attempt a JOIN campaigns_message m ON m.id = a.message_id
      WHERE a.sender_id = %(sender)s"""
 
@@ -111,8 +112,8 @@ def _owners(sender_id: int, heard: Sequence[Heard]) -> dict[int, Call]:
         if not wanted:
             continue
         calls: dict[str, list[Call]] = defaultdict(list)
-        statement = f"{_CALL} AND a.{column} = ANY(%(ids)s) ORDER BY m.id FOR UPDATE OF m"
-        for row in sql.rows(statement, {"sender": sender_id, "ids": list(wanted)}):
+        statement = f"{_CALL.format(times='')} AND a.{column} = ANY(%(ids)s::text[]) ORDER BY m.id FOR UPDATE OF m"
+        for row in sql.rows(statement, {"sender": sender_id, "ids": sql.array(wanted)}):
             call = Call(*row)
             calls[getattr(call, column)].append(call)
         for one in missing:
@@ -139,7 +140,8 @@ def _best(calls: list[Call], one: Heard) -> Call:
 def _open_calls(sender_id: int, strangers: Sequence[Heard]) -> list[Call]:
     """The calls without an outcome to these destinations, their messages locked."""
     rows = sql.rows(
-        f"""{_CALL} AND a.destination = ANY(%(destinations)s) AND a.state IN ('intent', 'uncertain')
+        f"""{_CALL.format(times=", a.started_at, a.deadline")}
+              AND a.destination = ANY(%(destinations)s) AND a.state IN ('intent', 'uncertain')
              ORDER BY a.message_id, a.id FOR UPDATE OF m""",
         {"sender": sender_id, "destinations": list({one.report.destination for one in strangers})},
     )
@@ -206,7 +208,7 @@ def _learn_ids(owners: dict[int, Call], heard: Iterable[Heard]) -> None:
                  FROM (SELECT * FROM unnest(%(ids)s::bigint[], %(values)s::text[]) AS u (id, whatsapp_id)
                         ORDER BY id) AS t
                 WHERE a.id = t.id AND a.whatsapp_id IS NULL""",
-            {"ids": list(known), "values": list(known.values())},
+            {"ids": sql.array(known), "values": sql.array(known.values())},
         )
 
 
@@ -238,13 +240,13 @@ def _advance(told: Sequence[News]) -> int:
         return 0
     told = sorted(told, key=lambda news: news.message_id)
     values: dict[str, Any] = {
-        "ids": [news.message_id for news in told],
-        "ranks": [news.rank.value for news in told],
-        "codes": [news.code for news in told],
-        "reasons": [news.reason for news in told],
+        "ids": sql.array([news.message_id for news in told]),
+        "ranks": sql.array([news.rank.value for news in told]),
+        "codes": sql.array([news.code for news in told]),
+        "reasons": sql.array([news.reason for news in told]),
     }
     columns = {"sent": Status.SENT, "delivered": Status.DELIVERED, "read": Status.READ, "failed": Status.FAILED}
-    values |= {name: [news.times.get(status) for news in told] for name, status in columns.items()}
+    values |= {name: sql.array([news.times.get(status) for news in told]) for name, status in columns.items()}
     return sql.run(_ADVANCE, values)
 
 

@@ -10,15 +10,20 @@ import hashlib
 import hmac
 import ipaddress
 import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from threading import Lock, Semaphore
 from time import monotonic
 from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
 from django.views.decorators.csrf import csrf_exempt
 
 from gupshup.models import Sender
@@ -29,14 +34,17 @@ log = logging.getLogger("gupshup.webhooks")
 MAX_BODY = 1024 * 1024  # bytes; the largest documented body, 20 enterprise reports, is under 20 kB
 MEMORY = 5.0  # seconds that the senders' secrets are kept, so that a request reads only one table
 
-PATIENCE = "8s"  # with the database: Gupshup waits 10 s, and sends again what was refused
+# With the database, once for those who write already and once for us: Gupshup waits 10 s, and sends refused ones again.
+PATIENCE = "4s"
 
 # One round trip and one implicit transaction.
 _KEEP = """
     SET LOCAL statement_timeout = %s;
-    INSERT INTO gupshup_callback (sender_id, raw, content_type, digest, due_at)
-    VALUES (%s, %s, %s, %s, clock_timestamp())
-    ON CONFLICT (sender_id, digest) DO UPDATE SET copies = gupshup_callback.copies + 1"""
+    INSERT INTO gupshup_callback (sender_id, raw, content_type, digest, copies, due_at) VALUES {rows}
+    ON CONFLICT (sender_id, digest) DO UPDATE SET copies = gupshup_callback.copies + EXCLUDED.copies"""
+_ROW = "(%s, %s, %s, %s, %s, clock_timestamp())"
+TOGETHER = 100  # callbacks in one commit at most
+TOGETHER_BYTES = 4 * MAX_BODY
 
 
 @csrf_exempt
@@ -78,11 +86,118 @@ class RefusedError(Exception):
 
 
 def keep(sender_id: int, body: bytes, content_type: str) -> None:
-    """One committed inbox row; the same bytes again only raise its count."""
+    """One committed inbox row; the same bytes again only raise its count. Raises the database's errors."""
     digest = hashlib.sha256(body).digest()
-    with connection.cursor() as cursor:
-        cursor.execute(_KEEP, (PATIENCE, sender_id, body, content_type.replace("\0", "")[:100], digest))
+    _together.write(Post(sender_id, body, content_type.replace("\0", "")[:100], digest))
     callback_kept.send_robust(sender=None)
+
+
+@dataclass(eq=False)
+class Post:
+    """A callback on its way into the inbox, and the thread that waits for it."""
+
+    sender_id: int
+    body: bytes
+    content_type: str
+    digest: bytes
+    turn: Semaphore = field(default_factory=lambda: Semaphore(0))
+    written: bool = False
+    error: Exception | None = None
+
+
+class Together:
+    """Callbacks that arrive while a commit is under way share the next one. Nobody returns before his is committed.
+
+    There is no thread behind it: whoever finds nobody writing writes for all who wait, on his own connection.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waiting: list[Post] = []
+        self._writing = False
+
+    def write(self, post: Post) -> None:
+        with self._lock:
+            self._waiting.append(post)
+            leads = not self._writing
+            self._writing = True
+        if not leads:
+            post.turn.acquire()  # it is written, or it is our turn to write
+        if not post.written:
+            self._write_those_who_wait()
+        if isinstance(post.error, OperationalError | InterfaceError):
+            raise post.error  # the database's trouble: everybody's
+        if post.error is not None:
+            insert([post])  # perhaps a neighbour's fault: each for himself
+
+    def _write_those_who_wait(self) -> None:
+        batch = self._take()
+        error: Exception | None = OperationalError("the writing was interrupted")
+        try:
+            insert(batch)
+            error = None
+        except Exception as raised:
+            error = raised
+        finally:
+            for post in batch:
+                post.error, post.written = error, True
+                post.turn.release()
+            with self._lock:
+                self._writing = bool(self._waiting)
+                if self._waiting:
+                    self._waiting[0].turn.release()
+
+    def _take(self) -> list[Post]:
+        """The first of those who wait, as many as may share a commit."""
+        with self._lock:
+            size = count = 0
+            for post in self._waiting[:TOGETHER]:
+                size += len(post.body)
+                if count and size > TOGETHER_BYTES:
+                    break
+                count += 1
+            batch, self._waiting = self._waiting[:count], self._waiting[count:]
+            return batch
+
+
+def insert(posts: Sequence[Post]) -> None:
+    """One statement, one commit. Rows in one order, so that no two processes wait for each other in a circle."""
+    ordered = sorted(posts, key=lambda post: (post.sender_id, post.digest))
+    values: list[Any] = [PATIENCE]
+    rows = 0
+    for _, same in groupby(ordered, key=lambda post: (post.sender_id, post.digest)):
+        post, *copies = same
+        values += (post.sender_id, post.body, post.content_type, post.digest, 1 + len(copies))
+        rows += 1
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP.format(rows=", ".join([_ROW] * rows)), values)
+
+
+_together = Together()
+
+
+PATHS = ("/api/webhooks/gupshup", "/webhooks/gupshup")
+
+
+class WebhookFirst:
+    """The provider's posts pass by sessions, languages, logins and the rest, which have nothing to say to a program:
+    a slow answer holds back all later events. Outermost middleware; what must be redirected to HTTPS goes the long way.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method != "POST" or not request.path_info.startswith(PATHS):
+            return self.get_response(request)
+        if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+            return self.get_response(request)
+        try:
+            found = resolve(request.path_info)
+        except Resolver404:
+            return self.get_response(request)
+        answer: HttpResponse = found.func(request, *found.args, **found.kwargs)
+        return answer
 
 
 def _body(request: HttpRequest) -> bytes:

@@ -54,20 +54,24 @@ def _shallow(value: Any) -> bool:
     """Level by level, with no recursion: at most DEEPEST containers inside one another."""
     level: list[Any] = [value]
     for _ in range(DEEPEST + 1):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
+        below: list[Any] = []
+        for outer in level:
+            kind = type(outer)  # json.loads makes these two and no subclass
+            if kind is dict:
+                below += outer.values()
+            elif kind is list:
+                below += outer
+        if not below:
             return True
+        level = below
     return not any(isinstance(inner, dict | list) for inner in level)
 
 
 def clean(text: str, limit: int) -> str:
     """NUL and lone surrogates are what PostgreSQL cannot hold; everything else, bidi controls included, stays."""
     text = text[: limit * 2].replace("\x00", "")
+    if text.isascii():
+        return text[:limit]
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -92,7 +96,7 @@ def line_of(value: object, limit: int = LINE) -> str | None:
 
 def id_of(value: object) -> str | None:
     """An id as text. One that is too long is none at all: cut off, it could name another message."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if value is None or isinstance(value, bool) or not isinstance(value, str | int):
         return None
     text = clean(str(value), ID + 1).strip()
     return text if text and len(text) <= ID and text.lower() not in _WORDLESS else None
@@ -181,7 +185,10 @@ def moment_of(value: object, now: datetime) -> datetime | None:
 
 def first_moment(values: Iterable[object], now: datetime) -> datetime | None:
     """The first of the values that is a moment."""
-    return next((moment for value in values if (moment := moment_of(value, now))), None)
+    for value in values:
+        if value is not None and (moment := moment_of(value, now)):
+            return moment
+    return None
 
 
 def object_of(value: object) -> Mapping[str, Any]:
@@ -208,7 +215,11 @@ def list_of(value: object) -> list[Any]:
 
 def first(fields: Mapping[str, Any], *names: str) -> Any:
     """The first of the fields that holds something."""
-    return next((fields[name] for name in names if present(fields.get(name))), None)
+    for name in names:
+        value = fields.get(name)
+        if value is not None and value != "" and value != "null":  # `present`, without the call
+            return value
+    return None
 
 
 def present(value: object) -> bool:
