@@ -58,7 +58,7 @@ class Slots:
 
 
 def due(sender_id: int, ahead: float = HORIZON) -> tuple[int, float]:
-    """How many slots are due within `ahead` seconds (none when the breaker is not closed), and how long to wait else."""
+    """How many slots are due within `ahead` seconds (none when the breaker is not closed), and how long to wait."""
     found = sql.row(
         f"""SELECT CASE WHEN breaker = 'probe' THEN 1 ELSE 1 + floor(%(horizon)s / {INTERVAL})::int END,
                    EXTRACT(EPOCH FROM tat - clock_timestamp())

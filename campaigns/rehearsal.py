@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from threading import Event as Pause
 from time import monotonic
@@ -150,7 +151,8 @@ def is_quiet(campaign: Campaign) -> bool:
     if campaign.status not in (CampaignStatus.FINISHED, CampaignStatus.CANCELLED, CampaignStatus.PAUSED):
         return False
     moving = Message.objects.filter(campaign=campaign, status__in=(Status.PENDING, Status.SENDING))
-    unread = Callback.objects.filter(due_at__lte=timezone.now())
+    # One that waits for its message is read again within a minute at first.
+    unread = Callback.objects.filter(due_at__lte=timezone.now() + timedelta(minutes=2))
     return (
         not simulator(f"/queue?horizon={HORIZON}")["pending_callbacks"] and not moving.exists() and not unread.exists()
     )
