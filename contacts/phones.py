@@ -13,6 +13,7 @@ import enum
 import functools
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import phonenumbers
@@ -42,6 +43,7 @@ _REGIONS: dict[int, tuple[str, ...]] = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
 _CALLING_CODES = frozenset(str(code) for code in _REGIONS)
 _MAX_DIGITS = 20  # E.164 has 15; a trunk prefix, a doubled country code and a typing error fit in the rest
 _MAX_TEXT = 250  # the library's own bound
+_DIALLED_ALIKE = {"FR": ("RE", "GP", "MQ", "GF", "YT")}
 _BARE_INTERNATIONAL = 11  # digits without "+" that are read as international when they are no national number
 
 _NOISE = str.maketrans("", "", " -().\u00a0\u202f\t")
@@ -81,8 +83,8 @@ def normalise_by_library(text: str, region: str) -> str | Problem:
     first = _parse(plus, digits, region)
     if isinstance(first, str):
         return first
-    for other in _other_readings(plus, digits):
-        found = _parse("+", other, region)
+    for sign, other, where in _other_readings(plus, digits, region):
+        found = _parse(sign, other, where)
         if isinstance(found, str):
             return found
     return Problem.SEVERAL if _several(text) else first
@@ -206,17 +208,23 @@ def _halves(text: str) -> bool:
     return sum(sum(map(str.isdigit, part)) >= 8 for part in parts) > 1
 
 
-def _other_readings(plus: str, digits: str) -> list[str]:
-    """International numbers whose plus sign was lost, or written 00 in a country that does not use 00.
+def _other_readings(plus: str, digits: str, region: str) -> Iterator[tuple[str, str, str]]:
+    """What else the digits are usually meant for: (sign, digits, region) to read, each unambiguous.
 
-    Mexican mobile numbers had a 1 after the calling code until 2019, and WhatsApp still writes it.
+    - 0692 12 34 56 written in France is a number of Réunion: France and its overseas departments dial alike.
+    - The plus sign was lost, or written 00 in a country that does not use 00.
+    - Mexican mobile numbers had a 1 after the calling code until 2019, and WhatsApp still writes it.
     """
+    if not plus and digits.startswith("0"):
+        for overseas in _DIALLED_ALIKE.get(region.upper(), ()):
+            yield "", digits, overseas
     if not plus and digits.startswith("00"):
         digits = digits[2:]
     elif not plus and (len(digits) < _BARE_INTERNATIONAL or digits[0] == "0"):
-        return []
-    mexican = ["52" + digits[3:]] if len(digits) == 13 and digits.startswith("521") else []
-    return [digits, *mexican]
+        return
+    yield "+", digits, region
+    if len(digits) == 13 and digits.startswith("521"):
+        yield "+", "52" + digits[3:], region
 
 
 def _parse(plus: str, digits: str, region: str) -> str | Problem:
