@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from time import monotonic
+from typing import TYPE_CHECKING
 
 from django.db import OperationalError, transaction
 from django.db.models import Count, Model
 from django.utils import timezone
 
-from campaigns import invariants, reports, sql
+from campaigns import invariants, reports, sql, watching
 from campaigns.models import Attempt, Campaign
 from campaigns.reports import Figures
 from campaigns.status import ACCEPTED, REACHED, AttemptState, CampaignStatus, Status
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 UNDER_WAY = (CampaignStatus.PREPARING, CampaignStatus.RUNNING, CampaignStatus.PAUSED)
+WATCHED = {"inbox": watching.inbox, "sending": watching.sending, "calls": watching.calls}
 SHOWN = 8
 DAYS = 14
-CHECK_MS = 3_000  # the invariants read everything; on a large database only the beat has time for them
+CHECK_SECONDS = 2.0  # the invariants read everything; on a large database only the beat has time for all
+KEEP_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,10 @@ class Needs:
     refused: list[Campaign] = field(default_factory=list)
     stopped: list[Sender] = field(default_factory=list)
     set_aside: int = 0
+    stalled: dict[str, str] = field(default_factory=dict)  # by name of `campaigns.watching`: what it says
 
     def __bool__(self) -> bool:
-        return bool(self.uncertain or self.paused or self.refused or self.stopped or self.set_aside)
+        return any((self.uncertain, self.paused, self.refused, self.stopped, self.set_aside, self.stalled))
 
 
 def running(user: User) -> list[Running]:
@@ -130,6 +134,7 @@ def needs(user: User) -> Needs:
         refused=list(own.filter(status=CampaignStatus.DRAFT).exclude(pause_reason="").order_by("-id")[:SHOWN]),
         stopped=list(Sender.objects.filter(breaker=Sender.Breaker.OPEN)),
         set_aside=Callback.objects.filter(state=Callback.State.FAILED).count() if user.is_super_admin else 0,
+        stalled={name: told for name, ask in WATCHED.items() if (told := ask())},
     )
 
 
@@ -167,11 +172,25 @@ def fortnight(user: User) -> dict[str, Day]:
     return dict(days)
 
 
-def offences() -> dict[str, Any] | None:
-    """The invariants that do not hold, now; None when there is too much to read for a page."""
+_kept: list[tuple[float, dict[str, int]]] = []
+
+
+def offences() -> dict[str, int]:
+    """The invariants that do not hold, as of the last minutes; those that cannot be read in time are left out."""
+    now = monotonic()
+    if not _kept or now - _kept[0][0] > KEEP_SECONDS:
+        found = {invariant.name: _offences(invariant, now + CHECK_SECONDS) for invariant in invariants.INVARIANTS}
+        _kept[:] = [(now, {name: count for name, count in found.items() if count})]
+    return _kept[0][1]
+
+
+def _offences(invariant: invariants.Invariant, until: float) -> int:
+    left = int((until - monotonic()) * 1000)
+    if left <= 0:
+        return 0
     try:
         with transaction.atomic():
-            sql.run(f"SET LOCAL statement_timeout = {CHECK_MS}", {})
-            return {name: count for name, count in invariants.check().items() if count}
+            sql.run("SELECT set_config('statement_timeout', %(ms)s, true)", {"ms": str(left)})
+            return invariant.offences()
     except OperationalError:
-        return None
+        return 0

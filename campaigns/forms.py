@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
 
 from django import forms
 from django.db.models import Count, Q, QuerySet
+from django.forms.utils import flatatt
 from django.utils import timezone
 from django.utils.dates import WEEKDAYS
 from django.utils.formats import number_format
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.functional import cached_property
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 from holidays import list_supported_countries
@@ -45,7 +47,7 @@ FIELDS: tuple[tuple[str, Any], ...] = (
     ("number", gettext_lazy("Phone number")),
 )
 CLOCK = {"type": "time", "class": " ".join(INPUT_CLASSES)}
-SAMPLED = 5_000  # contacts in which attribute names are looked for
+SAMPLED = 1_000  # contacts in which attribute names are looked for
 
 # The newest and the oldest contacts: reading 300 000 rows for a list of names would take a second.
 _ATTRIBUTES = """
@@ -61,10 +63,10 @@ def attribute_names() -> list[str]:
     return [name for (name,) in sql.rows(_ATTRIBUTES, {"n": SAMPLED})]
 
 
-def sources(*also: str) -> list[tuple[str, Any]]:
-    """What a variable can be filled from; `also` are sources in use, which stay even if no contact has them now."""
-    names = attribute_names()
-    names += [name for one in also if (name := one.removeprefix("attributes.")) != one and name not in names]
+def sources(attributes: Sequence[str], *used: str) -> list[tuple[str, Any]]:
+    """What a variable can be filled from; what is used stays, even if no contact has it now."""
+    names = list(attributes)
+    names += [name for one in used if (name := one.removeprefix("attributes.")) != one and name not in names]
     return [*FIELDS, *((f"attributes.{name}", name) for name in names), ("", _("A fixed text"))]
 
 
@@ -77,7 +79,7 @@ class Variable:
     around: SafeString
     field: str
     text: str
-    choices: list[tuple[str, Any]]
+    choices: Sequence[tuple[str, Any]] = ()
 
     @property
     def fixed(self) -> bool:
@@ -90,14 +92,15 @@ class Variable:
 
     @property
     def source(self) -> str:
-        return str(dict(self.choices).get(self.field, self.field))
+        return str(dict(FIELDS).get(self.field, self.field.removeprefix("attributes.")))
 
 
-def variables(template: Template | None, params: list[dict[str, str]]) -> list[Variable]:
+def variables(
+    template: Template | None, params: list[dict[str, str]], choices: Sequence[tuple[str, Any]] = ()
+) -> list[Variable]:
     """A row for each variable that the template is due."""
     if template is None:
         return []
-    choices = sources(*(str(spec.get("field", "")) for spec in params))
     places = [(template.header_text, name) for name in templates.placeholders(template.header_text)]
     places += [(template.body, name) for name in templates.placeholders(template.body)]
     rows = []
@@ -118,6 +121,21 @@ def _around(body: str, name: str) -> SafeString:
             right = after[:20] if len(after) <= 20 else after[:19] + "…"
             return format_html("{}<mark>{}</mark>{}", left, mark, right)
     return format_html("{}", _("In a button"))
+
+
+class LongSelect(forms.Select):
+    """Hundreds of options, written at once: a template for each takes a second."""
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+        chosen = set(self.format_value(value))
+        options = format_html_join(
+            "",
+            '<option value="{}"{}>{}</option>',
+            ((key, mark_safe(" selected") if str(key) in chosen else "", label) for key, label in self.choices),
+        )
+        return format_html(
+            "<select{}>{}</select>", flatatt(self.build_attrs(self.attrs, {**(attrs or {}), "name": name})), options
+        )
 
 
 class VariablesField(forms.Field):
@@ -223,10 +241,13 @@ class HoursForm(forms.Form):
         label=gettext_lazy("Not on the public holidays of"),
         required=False,
         choices=country_choices,
-        widget=UnfoldAdminSelectWidget,
+        widget=LongSelect(attrs={"class": "wc-input"}),
     )
     time_zone = forms.ChoiceField(
-        label=gettext_lazy("Time zone"), required=False, choices=zone_choices, widget=UnfoldAdminSelectWidget
+        label=gettext_lazy("Time zone"),
+        required=False,
+        choices=zone_choices,
+        widget=LongSelect(attrs={"class": "wc-input"}),
     )
 
     @staticmethod
@@ -238,6 +259,7 @@ class HoursForm(forms.Form):
             "hours_from": hours.get("from", "09:00"),
             "hours_to": hours.get("to", "19:00"),
             "hours_holidays": hours.get("holidays", ""),
+            "time_zone": campaign.time_zone if campaign.pk else timezone.get_default_timezone_name(),
         }
 
     def clean_hours(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -379,14 +401,20 @@ class CampaignForm(HoursForm, forms.ModelForm):
 
     @property
     def variables(self) -> list[Variable]:
-        return variables(self.chosen_template, self["params"].value() or [])
+        params = self["params"].value() or []
+        used = (str(spec.get("field", "")) for spec in params)
+        return variables(self.chosen_template, params, sources(self.known_attributes, *used))
 
     @property
     def needs_media(self) -> bool:
         template = self.chosen_template
         return template is not None and template.header_type in MEDIA
 
+    @cached_property
+    def known_attributes(self) -> list[str]:
+        return attribute_names()
+
     @property
     def attribute_names(self) -> list[str]:
         """Those that can be written as a variable in Message 2."""
-        return [name for name in attribute_names() if texts.VARIABLE.fullmatch(f"{{{{{name}}}}}")]
+        return [name for name in self.known_attributes if texts.VARIABLE.fullmatch(f"{{{{{name}}}}}")]

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.utils.dateparse import parse_date
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from campaigns import dashboard
 from campaigns.admin import report, words
@@ -25,6 +26,11 @@ SERIES = (
     ("read", "--color-primary-600"),
     ("answered", "--color-primary-900"),
 )
+STALLED = {
+    "inbox": gettext_lazy("What Gupshup posts is not being read: no worker seems to run."),
+    "sending": gettext_lazy("Messages are due and nobody sends them: no worker seems to run."),
+    "calls": gettext_lazy("Calls without an answer are not being looked after: the beat does not seem to run."),
+}
 OPTIONS = {
     "animation": False,
     "responsive": True,
@@ -63,6 +69,7 @@ def moving(request: HttpRequest) -> dict[str, Any]:
         "scheduled": dashboard.scheduled(user),
         "today": dashboard.today(user),
         "needs": needs,
+        "stalled": [(STALLED[name], told) for name, told in needs.stalled.items()],
         "paused": [(campaign, words.pause(campaign)) for campaign in needs.paused],
         "stopped": [(sender, words.stop(sender)) for sender in needs.stopped],
     }  # fmt: skip
@@ -93,5 +100,5 @@ def checks(request: HttpRequest) -> HttpResponse:
     """For super-admins: promises that do not hold."""
     found = dashboard.offences() if actor(request).is_super_admin else {}
     promises = {invariant.name: invariant.promise for invariant in INVARIANTS}
-    broken = [(name, promises.get(name, name), count) for name, count in (found or {}).items()]
+    broken = [(name, promises.get(name, name), count) for name, count in found.items()]
     return render(request, "campaigns/home/checks.html", {"broken": broken})

@@ -36,7 +36,7 @@ def page(model_admin: ModelAdmin, request: HttpRequest, campaign: Campaign) -> H
         "approved": approved(campaign),
         "variables": variables(campaign.template, campaign.params),
         "categories": campaign.categories.all(),
-        "events": [(event, words.deed(event)) for event in events(campaign)],
+        "events": [(event, words.sentence(event)) for event in events(campaign)],
     }
     return TemplateResponse(request, "admin/campaigns/campaign/page.html", context)
 

@@ -34,7 +34,7 @@ def _own(message: Message) -> Iterator[News]:
         (message.accepted_at, _("Accepted by Gupshup"), "moving"),
         (message.sent_at, _("Sent by WhatsApp"), "moving"),
         (message.delivered_at, _("Delivered to the phone"), "good"),
-        (message.read_at, _("Read"), "best"),
+        (message.read_at, _("Read by the person"), "best"),
         (message.opted_out_at, _("Opted out after it"), "bad"),
     ):
         if at:
@@ -87,8 +87,7 @@ def _answers(message: Message) -> Iterator[News]:
 
 def _deeds(message: Message) -> Iterator[News]:
     for event in message.events.select_related("actor").order_by("id"):
-        who = event.actor.get_full_name() if event.actor else ""
-        yield News(event.at, f"{who} {words.deed(event)}".strip(), details(event))
+        yield News(event.at, words.sentence(event), details(event))
 
 
 def details(event: Event) -> str:

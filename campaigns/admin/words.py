@@ -70,6 +70,9 @@ _VERBS: dict[str, str | Promise] = {
 }
 
 
+_WHOLE = frozenset({"launch_refused", "sender_stopped"})  # sentences as they stand
+
+
 @dataclass(frozen=True)
 class Cause:
     """A code or reason with its sentences."""
@@ -125,5 +128,13 @@ def stop(sender: Sender) -> Cause:
 
 
 def deed(event: Event) -> str:
-    """What somebody, or the system, did."""
+    """What was done, without who did it."""
     return str(_VERBS.get(event.verb, event.verb))
+
+
+def sentence(event: Event) -> str:
+    """Who did what; what nobody asked for, the program did."""
+    if event.verb in _WHOLE:
+        return deed(event)
+    who = event.actor.get_full_name() if event.actor else _("The program")
+    return f"{who} {deed(event)}"

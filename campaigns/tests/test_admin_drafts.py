@@ -75,7 +75,7 @@ def test_a_draft_keeps_what_was_typed(page, marketer, typed, template, category)
     assert (campaign.message_2, campaign.message_2_delay) == ("Merci {{first_name}} !", 5)
     assert list(campaign.categories.all()) == [category]
     assert campaign.created_by == marketer
-    assert campaign.hours == {}
+    assert (campaign.hours, campaign.time_zone) == ({}, "Europe/Paris")
     assert Event.objects.get().verb == "create"
 
 

@@ -58,6 +58,7 @@ class TemplateAdmin(ReadOnlyAdmin):
     )
     search_fields = ("name", "body")
     ordering = ("name", "language")
+    sortable_by = ("name", "language", "kind", "condition", "grade", "read_at")
     list_before_template = "gupshup/template/sync.html"
 
     class Media:
@@ -125,6 +126,7 @@ class TemplateAdmin(ReadOnlyAdmin):
             "bubble": preview.of_template(template, media=template.media_url),
             "sample": preview.of_text(template.sample) if template.sample else None,
             "colour": STATUS_COLOURS[Template.Status(template.status)],
+            "next_category": dict(Template.Category.choices).get(template.category_next, template.category_next),
             "quality": quality[1] if quality else "",
             "quality_colour": quality[0] if quality else "",
         }
