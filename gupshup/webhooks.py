@@ -197,6 +197,7 @@ class WebhookFirst:
         except Resolver404:
             return self.get_response(request)
         answer: HttpResponse = found.func(request, *found.args, **found.kwargs)
+        answer.headers.setdefault("Content-Length", str(len(answer.content)))  # else the server answers in chunks
         return answer
 
 
