@@ -256,7 +256,12 @@ class Message(models.Model):
     @property
     def text(self) -> str:
         """What the person reads: Message 2 as frozen, Message 1 as the template with its variables."""
-        return self.content or templates.render(self.campaign.message_1, self.params)
+        if self.content:
+            return self.content
+        body, params = self.campaign.message_1, self.params
+        if len(params) > len(templates.placeholders(body)) and self.campaign.template:
+            params = templates.split_params(self.campaign.template.header_text, body, params)[1]
+        return templates.render(body, params)
 
 
 class Attempt(models.Model):

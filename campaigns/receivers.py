@@ -20,12 +20,19 @@ def end_what_waits(contact_ids: list[int], **_: Any) -> None:
 
 
 @receiver(template_changed)
-def pause_campaigns(template: Template, **_: Any) -> None:
-    """Every further message with a template that Meta paused, refused or disabled would fail."""
-    if template.sendable:
+def pause_campaigns(template: Template, before: tuple[str, str], **_: Any) -> None:
+    """Every further message with a template that Meta paused, refused or disabled would fail; with another category it
+    costs something else and falls under other limits, which a person must want.
+    """
+    _status, category = before
+    if not template.sendable:
+        reason, detail = f"template_{template.status.lower()}", template.reason
+    elif category != template.category and Template.Category.UNKNOWN not in (category, template.category):
+        reason, detail = "template_category", f"{category} → {template.category}"
+    else:
         return
     for campaign in Campaign.objects.filter(template=template, status=CampaignStatus.RUNNING):
-        campaign.pause(reason=f"template_{template.status.lower()}", detail=template.reason)
+        campaign.pause(reason=reason, detail=detail)
 
 
 @receiver(callback_kept)

@@ -124,7 +124,9 @@ class Template(models.Model):
     sample = models.TextField(_("sample"), blank=True)
     media_url = models.TextField(_("media of the sample"), blank=True)
     raw = models.JSONField(_("as received"), default=dict, blank=True)
+    category_next = models.CharField(_("category announced by Meta"), max_length=20, blank=True)
     synced_at = models.DateTimeField(_("read"), default=timezone.now)
+    told_at = models.DateTimeField(_("last news"), null=True, editable=False)  # by the provider's clock
 
     class Meta:
         verbose_name = _("template")

@@ -81,14 +81,14 @@ def filled(text: str, params: Sequence[str]) -> SafeString:
 
 def of_template(template: Written, params: Sequence[str] = (), media: str = "") -> Bubble:
     """A template with a person's values; without values its placeholders stand."""
-    header, body, _rest = templates.split_params(template.header_text, template.body, params)
+    header, body, rest = templates.split_params(template.header_text, template.body, params)
     return Bubble(
         body=filled(template.body, body),
         header_type=template.header_type,
         header_text=filled(template.header_text, header),
         media=media,
         footer=template.footer,
-        buttons=tuple(_buttons(template.buttons)),
+        buttons=tuple(_buttons(template.buttons, () if template.header_type == "CAROUSEL" else rest)),
     )
 
 
@@ -99,10 +99,18 @@ def of_text(text: str) -> Bubble:
 _ICONS = {"URL": "open_in_new", "PHONE_NUMBER": "call", "COPY_CODE": "content_copy", "OTP": "content_copy"}
 
 
-def _buttons(buttons: object) -> Iterator[Button]:
+def _buttons(buttons: object, params: Sequence[str]) -> Iterator[Button]:
+    """Each button with where it leads; those with a variable take theirs from the parameters left, in their order."""
+    left = list(params)
     for button in buttons if isinstance(buttons, list) else ():
         match button:
             case {"text": str(text), **rest}:
-                kind = str(rest.get("kind", ""))
-                detail = str(rest.get("url") or rest.get("phone") or "")
-                yield Button(text, _ICONS.get(kind, "reply"), detail)
+                kind, taken = str(rest.get("kind", "")), _number(rest.get("variables"))
+                mine, left = left[:taken], left[taken:]
+                address = templates.render(str(rest.get("url") or ""), mine)
+                code = mine[0] if kind == "COPY_CODE" and mine else ""
+                yield Button(text, _ICONS.get(kind, "reply"), address or code or str(rest.get("phone") or ""))
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0

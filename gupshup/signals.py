@@ -3,4 +3,5 @@
 from django.dispatch import Signal
 
 callback_kept = Signal()  # after commit of one inbox row
-template_changed = Signal()  # template: Template, whose status or category has changed
+# template: Template, and before: its (status, category) until now. In the transaction that changes it.
+template_changed = Signal()
