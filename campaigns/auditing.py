@@ -138,8 +138,10 @@ def _accepted_for(campaign: Campaign, ours: list[Ours], ledger: dict[str, Any]) 
 
 
 def _same(name: str, theirs: set[str], ours: set[str]) -> Finding:
-    missing, extra = len(theirs - ours), len(ours - theirs)
-    return Finding(name, not missing and not extra, f"{len(ours)} / {len(theirs)}")
+    """Two sets of destinations; when they differ, some of those that only one side has."""
+    missing, extra = sorted(theirs - ours)[:3], sorted(ours - theirs)[:3]
+    differing = f" ledger only: {missing}, here only: {extra}" if missing or extra else ""
+    return Finding(name, not differing, f"{len(ours)} / {len(theirs)}{differing}")
 
 
 def _statuses(ours: list[Ours], by_id: dict[str, dict[str, Any]]) -> Finding:
@@ -173,6 +175,4 @@ def _replied(campaign: Campaign, ours: list[Ours], ledger: dict[str, Any]) -> Fi
     ours_replied = set(counted.values_list("destination", flat=True))
     late = Message.objects.filter(campaign=campaign, interactions__late=True).values_list("destination", flat=True)
     theirs = {destination for destination in wrote if destination in reached} - set(late)
-    return Finding(
-        "replied_equals_the_ledger", ours_replied - set(late) == theirs, f"{len(ours_replied)} / {len(theirs)}"
-    )
+    return _same("replied_equals_the_ledger", theirs, ours_replied - set(late))

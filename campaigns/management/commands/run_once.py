@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from campaigns import auditing, rehearsal, reports
 from campaigns.status import Status
 from contacts.models import Import
+from gupshup.models import Callback
 
 WIDTH = 32
 
@@ -36,6 +37,9 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(_as_json(job, figures, findings, kept), ensure_ascii=False))
         else:
             self._print(job, figures, findings)
+        for finding in findings:
+            if not finding.holds:
+                self.stderr.write(str(finding))
         if not kept:
             raise CommandError("the report does not equal the ledger")
 
@@ -55,12 +59,16 @@ class Command(BaseCommand):
         self.stderr.write("")
         rehearsal.settle()
         findings = auditing.audit(campaign, rehearsal.simulator_url())
-        findings.append(self._pace(sender))
+        findings += [self._pace(sender), self._inbox()]
         return job, reports.figures(figures.campaign_id), findings
 
     def _pace(self, sender: Any) -> auditing.Finding:
         worst = rehearsal.simulator(f"/ledger/summary?window={sender.rate_window}")["worst_window_calls"]
         return auditing.Finding("pace", worst <= sender.rate_limit, f"{worst} <= {sender.rate_limit}")
+
+    def _inbox(self) -> auditing.Finding:
+        left = Callback.objects.exclude(state=Callback.State.DONE).values_list("state", "error")[:3]
+        return auditing.Finding("every_callback_applied", not left, str(list(left)) if left else "")
 
     def _bar(self, label: str) -> Any:
         """A progress bar; in a log, a line for each quarter of its length."""
