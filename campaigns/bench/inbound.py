@@ -121,7 +121,7 @@ def offered(rig: Rig, report: Report, port: int, rate: int, seconds: int) -> Non
 
 def statuses(rig: Rig, report: Report, quick: bool) -> None:
     """One status for each message: from the inbox, event by event through the ORM, and as one bare UPDATE."""
-    messages, rounds = (100_000, 1) if quick else (1_000_000, 2)
+    messages, rounds = (50_000, 1) if quick else (1_000_000, 2)
     workers = max(1, min(4, os.cpu_count() or 1))
 
     def fresh() -> None:

@@ -90,7 +90,7 @@ def pace(rig: Rig, report: Report, seconds: int) -> None:
 
 def claims(rig: Rig, report: Report, quick: bool) -> None:
     """A claim of 200 from queues of three lengths, and from one whose head an old snapshot keeps from vacuum."""
-    sizes = (10_000, 100_000, 500_000) if quick else (10_000, 1_000_000, 5_000_000)
+    sizes = (10_000, 50_000, 200_000) if quick else (10_000, 1_000_000, 5_000_000)
     urls = {}
     for size in sizes:
         note(f"a queue of {size:,}")

@@ -47,7 +47,8 @@ class Report:
         self.figures[key] = round(value, 6)
 
     def text(self) -> str:
-        width = max((len(line[0]) for line in (*self.lines, *self.goals)), default=0)
+        names = [line[0] for line in self.lines] + [goal[0] for goal in self.goals]
+        width = max(map(len, names), default=0)
         body = [f"{name:<{width}}  {value}" for name, value in self.lines]
         for name, value, bound, limit in self.goals:
             verdict = "reached" if met(value, bound, limit) else "NOT REACHED"
