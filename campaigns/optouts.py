@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from campaigns import texts
 from campaigns.models import Interaction, Message
 from campaigns.status import Kind, Reason
 from campaigns.statuses import SKEW
-from contacts.models import Contact
+from contacts.models import ConsentEvent, Contact
 from gupshup.api.events import Consent
 from gupshup.models import Callback
 
@@ -19,13 +22,19 @@ def follow_words(callback: Callback, interaction: Interaction, contact: Contact 
         return False
     person = Contact.objects.filter(pk=contact.pk)
     if texts.says_stop(interaction.content):
-        person.opt_out("word", interaction.content, callback_id=callback.pk, at=interaction.received_at)
+        follow_at_once(callback, person, interaction.content, interaction.received_at)
         if first is not None:
             note(first)
         return True
     if texts.says_start(interaction.content):
         return bool(person.opt_in("word", interaction.content, callback_id=callback.pk, at=interaction.received_at))
     return False
+
+
+def follow_at_once(callback: Callback, people: QuerySet[Contact], text: str, at: datetime) -> None:
+    """Opt these people out when that is all the text says; what it answers may still have to be found out."""
+    if texts.says_stop(text) and not ConsentEvent.objects.filter(callback_id=callback.pk, contact__in=people).exists():
+        Contact.objects.filter(pk__in=people).opt_out("word", text, callback_id=callback.pk, at=at)
 
 
 def follow_event(callback: Callback, consent: Consent) -> None:

@@ -46,15 +46,16 @@ TYPES = {
 def handle(callback: Callback, inbound: Inbound, may_wait: bool = False) -> bool:
     """Record one inbound message and do what follows, in the caller's transaction. Repeating it changes nothing.
 
-    False when nothing was done: a call to this person has no outcome yet, and may be what they answer. Only with
-    `may_wait`, and never for a wish to be left in peace.
+    False when it must be read again: a call to this person has no outcome yet, and may be what they answer. Only with
+    `may_wait`; a wish to be left in peace is followed at once all the same.
     """
     if not inbound.is_interaction:
         return True
     at = inbound.at or callback.received_at
     first = _quoted_first(callback.sender_id, inbound)
     if first is None:
-        if may_wait and not texts.says_stop(inbound.text or "") and _call_is_open(callback.sender_id, inbound, at):
+        if may_wait and _call_is_open(callback.sender_id, inbound, at):
+            optouts.follow_at_once(callback, _people(inbound), inbound.text or "", at)
             return False
         first = _newest(callback.sender_id, inbound, at)
     _follow(callback, inbound, first, at)

@@ -356,3 +356,18 @@ def test_a_wish_to_be_left_in_peace_never_waits(sender, launched):
     says(sender, message.destination, "STOP")
     read_inbox()
     assert Contact.objects.get(number=f"+{message.destination}").opted_out_at is not None
+
+
+def test_a_wish_to_be_left_in_peace_counts_for_its_campaign_once_the_call_is_known(sender, launched):
+    launched(people=1)
+    message = Message.objects.get()
+    open_call(message)
+    says(sender, message.destination, "STOP")
+    read_inbox()
+    report(sender, "delivered", gs_id="gs-late", other="wa", destination=message.destination)
+    read_again()
+    read_again()
+    message.refresh_from_db()
+    assert message.replied_at is not None
+    assert message.opted_out_at is not None
+    assert Contact.objects.get(pk=message.contact_id).consents.count() == 1
