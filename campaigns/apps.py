@@ -7,4 +7,8 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
+        from campaigns import diagnosing
         from campaigns import receivers as receivers
+        from gupshup import diagnosis
+
+        diagnosis.register(diagnosing.look)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Iterator
-from time import monotonic
+from hashlib import sha256
+from time import monotonic, sleep, time
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
@@ -15,15 +16,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from gupshup.diagnosis.finding import Finding, attention, error, ok
-from gupshup.models import Sender, new_secret
+from gupshup.models import Callback, Sender, new_secret
 from gupshup.senders import webhook_address
 
 TIMEOUT = 10  # seconds: as long as Gupshup waits
 SLOW = 1.0
-# As Gupshup's own ping (user-event, sandbox-start); always the same bytes, so that the inbox holds it once.
-PING = json.dumps(
-    {"version": 2, "type": "user-event", "payload": {"phone": "callbackSetPhone", "type": "sandbox-start"}}
-)
+READING = 6.0  # seconds in which a worker has surely read what is in the inbox
 SET_PUBLIC_URL = gettext_lazy(
     "Set PUBLIC_URL to the address under which the web process is reached from outside: https://campagnes.example.com"
 )
@@ -47,7 +45,7 @@ def look(sender: Sender) -> Iterator[Finding]:
         yield ok("webhook", _("The webhook's address at Gupshup ends in: %(path)s") % {"path": address})
         return
     yield from outside(sender, address)
-    yield from _answers(address)
+    yield from _answers(sender, address)
     yield ok("webhook", _("The webhook's address at Gupshup: %(url)s") % {"url": address})
 
 
@@ -83,22 +81,24 @@ def _is_private(host: str | None) -> bool:
         return host in (None, "localhost") or "." not in str(host)
 
 
-def _answers(address: str) -> Iterator[Finding]:
+def _answers(sender: Sender, address: str) -> Iterator[Finding]:
+    ping = _ping()
     began = monotonic()
-    status, trouble = _post(address)
+    status, trouble = _post(address, ping)
     seconds = monotonic() - began
     if status != 200:
         yield _refused(status, trouble)
         return
     stranger = urlunsplit(urlsplit(address)._replace(path=reverse("webhook", args=(new_secret(),))))
-    if (open_status := _post(stranger)[0]) != 401:
+    if (open_status := _post(stranger, ping)[0]) != 401:
         yield error(
             "webhook_open",
             _("The webhook answers %(status)s to a call with a wrong secret; it must answer 401.")
             % {"status": open_status},
             _("Something in front of the web process answers in its place."),
         )
-    elif seconds > SLOW:
+        return
+    if seconds > SLOW:
         yield attention(
             "webhook_slow",
             _("The webhook answers after %(seconds).1f s; Gupshup recommends less than 1 s.") % {"seconds": seconds},
@@ -106,21 +106,48 @@ def _answers(address: str) -> Iterator[Finding]:
         )
     else:
         yield ok("webhook_answers", _("The webhook answers, and refuses wrong secrets."))
+    yield _is_read(sender, ping)
 
 
-def _post(address: str) -> tuple[int, str]:
+def _ping() -> bytes:
+    """As Gupshup's own ping: nothing happens but that it is read."""
+    payload = {"phone": "callbackSetPhone", "type": "sandbox-start"}
+    return json.dumps(
+        {"timestamp": int(time() * 1000), "version": 2, "type": "user-event", "payload": payload}
+    ).encode()
+
+
+def _post(address: str, body: bytes) -> tuple[int, str]:
     """HTTP status, or 0 and what came in its way."""
     try:
         answer = requests.post(
-            address,
-            PING,
-            headers={"Content-Type": "application/json"},
-            timeout=TIMEOUT,
-            allow_redirects=False,
+            address, body, headers={"Content-Type": "application/json"}, timeout=TIMEOUT, allow_redirects=False
         )
     except requests.RequestException as trouble:
         return 0, type(trouble).__name__
     return answer.status_code, ""
+
+
+def _is_read(sender: Sender, ping: bytes) -> Finding:
+    """Does anybody read the inbox? The ping is in it."""
+    rows = Callback.objects.filter(sender=sender, digest=sha256(ping).digest())
+    until = monotonic() + READING
+    while rows.filter(due_at__isnull=False).exists() and monotonic() < until:
+        sleep(0.2)
+    due = rows.values_list("due_at", flat=True).first()
+    if not rows.exists():
+        return error(
+            "webhook_database",
+            _("The webhook answered, but its row is not in this database."),
+            _("The web process and this command have different settings: compare their DATABASE_URL."),
+        )
+    if due is not None:
+        return attention(
+            "inbox_unread",
+            _("Nobody reads the callbacks that arrive: reports and answers wait."),
+            _("Start Celery's worker and beat, or manage.py dispatch."),
+        )
+    return ok("inbox", _("Callbacks are read as they arrive."))
 
 
 def _refused(status: int, trouble: str) -> Finding:

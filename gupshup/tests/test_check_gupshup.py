@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,9 +18,13 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import pytest
+from celery import current_app
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
+from campaigns import ingest
+from campaigns.status import CampaignStatus
 from conftest import ROOT, Simulator, wait_for
 from gupshup import webhooks
 from gupshup.api import transport
@@ -77,6 +82,12 @@ class App:
 
     def active(self) -> list[dict[str, Any]]:
         return [one for one in self.view()["subscriptions"] if one["active"]]
+
+
+@pytest.fixture(autouse=True)
+def no_worker(monkeypatch):
+    """Nobody reads the inbox in these tests, and nobody waits for it."""
+    monkeypatch.setattr(reach, "READING", 0)
 
 
 @pytest.fixture
@@ -291,6 +302,49 @@ def test_clocks_that_disagree_are_told(local, sender, minutes, level):
         change(sender, api_url=server.url(), app_id="")
         _code, found = check()
     assert found["clock"]["level"] == level
+
+
+def test_an_inbox_that_nobody_reads_is_told(local, sender, ours, monkeypatch):
+    local.subscribe(ours)
+    assert check()[1]["inbox_unread"]["level"] == "attention"
+    monkeypatch.setattr(reach, "READING", 20)
+    done = threading.Event()
+    worker = threading.Thread(target=read_inbox, args=(done,))
+    worker.start()
+    try:
+        assert check()[1]["inbox"]["level"] == "ok"
+    finally:
+        done.set()
+        worker.join(30)
+
+
+def read_inbox(done: threading.Event) -> None:
+    """What a worker does."""
+    try:
+        while not done.wait(0.05):
+            ingest.run()
+    finally:
+        connection.close()
+
+
+def test_campaigns_that_cannot_go_on_are_named(local, sender, ours, template, make_campaign):
+    local.subscribe(ours)
+    make_campaign().row.update(status=CampaignStatus.SCHEDULED)
+    make_campaign().row.update(status=CampaignStatus.PAUSED)
+    assert "campaign_template" not in check()[1]
+    type(template).objects.update(status="PAUSED")
+    code, found = check()
+    assert code == 1
+    assert "Rentrée" in found["campaign_template"]["text"]
+
+
+def test_a_silent_broker_is_no_error(local, sender, ours, settings, monkeypatch):
+    local.subscribe(ours)
+    monkeypatch.setattr(current_app.conf, "broker_url", "redis://127.0.0.1:9/0")
+    settings.CELERY_BROKER_URL = "redis://:hidden@127.0.0.1:9/0"
+    code, found = check()
+    assert (code, found["broker"]["level"]) == (0, "attention")
+    assert "hidden" not in str(found)
 
 
 def test_a_wallet_that_cannot_be_read_is_no_error(local, sender, ours):
