@@ -98,6 +98,8 @@ def cause(code: str) -> Cause:
         return Cause(code, str(Reason(code).label), str(_SKIPPED.get(code, "")))
     if not code:
         return Cause("", _("No reason was given."), "")
+    if code == "no_answer":  # the reaper's word, for calls whose process died
+        return Cause(code, _("The program stopped before an answer came back."), "")
     entry = errors.lookup(code)
     return Cause(code, in_language(entry.what), in_language(entry.advice))
 
