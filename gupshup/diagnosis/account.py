@@ -9,9 +9,10 @@ from functools import cached_property
 from django.utils.translation import gettext as _
 
 from gupshup.api.client import GupshupService
-from gupshup.api.responses import GupshupResponse, Outcome
+from gupshup.api.responses import Outcome
 from gupshup.diagnosis.finding import Finding, Level, attention, error, ok, why
 from gupshup.models import Sender
+from gupshup.words import explain
 
 # A message that can reach nobody: Gupshup looks at the key, the name and the number before it looks at this one.
 NOBODY = "0"
@@ -57,6 +58,8 @@ class Credentials:
             return error("key", _("Gupshup refuses the API key."), why(response))
         if response.error_code in ("invalid_app_details", "1001"):
             return self._mismatch()
+        if response.error_code == "wrong_address":
+            return error("wrong_address", explain("wrong_address"))
         if response.outcome is Outcome.UNCERTAIN:
             return attention("no_answer", _("Gupshup gave no clear answer. Try again in a few minutes."), why(response))
         if response.outcome is Outcome.SLOW_DOWN:
@@ -153,7 +156,7 @@ def _health(service: GupshupService) -> Finding:
             _("The app is not live on WhatsApp: nothing can be sent."),
             _("Finish the app's go-live steps on gupshup.io, or ask Gupshup's support."),
         )
-    return attention("health", _("Whether the app is live could not be read."), _refusal(reply.response))
+    return attention("health", _("Whether the app is live could not be read."), why(reply.response))
 
 
 def _wallet(service: GupshupService) -> Finding:
@@ -173,7 +176,3 @@ def _wallet(service: GupshupService) -> Finding:
             "wallet_low", _("The wallet is nearly empty: %(balance)s %(currency)s.") % amount, _("Top it up soon.")
         )
     return ok("wallet", _("The wallet holds %(balance)s %(currency)s.") % amount)
-
-
-def _refusal(response: GupshupResponse) -> str:
-    return "" if response.error_code in ("wrong_address", "not_connected") else why(response)

@@ -38,7 +38,11 @@ def error(code: str, text: str, advice: str = "") -> Finding:
 
 
 def why(response: GupshupResponse) -> str:
-    """What an answer says is wrong: the catalogue's sentences, and the provider's own words."""
-    told = explain(response.error_code) if response.error_code else ""
+    """What an answer says is wrong: the catalogue's sentences, and the provider's own words.
+
+    A place that is not found says nothing of the API address when other places are: it is left out.
+    """
+    code = response.error_code or ""
+    told = explain(code) if code and code != "wrong_address" else ""
     words = f"(Gupshup: {response.error_message})" if response.error_message and response.http_status else ""
     return " ".join(filter(None, (told, words)))

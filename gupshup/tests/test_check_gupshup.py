@@ -355,6 +355,22 @@ def test_a_wallet_that_cannot_be_read_is_no_error(local, sender, ours):
     assert found["wallet_unknown"]["level"] == found["health"]["level"] == "attention"
 
 
+def test_an_app_id_that_leads_nowhere_is_named_and_not_the_api_address(local, sender):
+    def answer(connection: Any, request: Any) -> bool:
+        if "/msg" in request.line:
+            connection.sendall(reply(b'{"status":"error","message":"Invalid Destination"}', "400 Bad Request"))
+        else:
+            connection.sendall(reply(b"<html>not found</html>", "404 Not Found"))
+        return True
+
+    with serving(answer) as server:
+        change(sender, api_url=server.url())
+        code, found = check()
+    assert code == 1
+    assert "app id is wrong" in found["app_id_wrong"]["advice"]
+    assert "GUPSHUP_API_URL" not in str(found)
+
+
 def test_templates_and_a_stop_that_need_a_look_are_told(local, sender, ours):
     local.subscribe(ours)
     stopped = {"breaker": Sender.Breaker.OPEN, "breaker_code": "1003"}
