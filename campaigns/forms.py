@@ -406,6 +406,13 @@ class CampaignForm(HoursForm, forms.ModelForm):
         return variables(self.chosen_template, params, sources(self.known_attributes, *used))
 
     @property
+    def quick_replies(self) -> list[str]:
+        """The buttons of the template that answer."""
+        template = self.chosen_template
+        buttons = template.buttons if template is not None else []
+        return [str(one["text"]) for one in buttons if one.get("kind") == "QUICK_REPLY" and one.get("text")]
+
+    @property
     def needs_media(self) -> bool:
         template = self.chosen_template
         return template is not None and template.header_type in MEDIA

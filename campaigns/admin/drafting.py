@@ -12,6 +12,7 @@ from django.contrib.admin import ModelAdmin
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -66,9 +67,11 @@ def sketch(form: CampaignForm) -> Iterator[Campaign]:
 
 
 def variables(request: HttpRequest, form: CampaignForm) -> HttpResponse:
-    """The rows of the variables, after another template was chosen."""
+    """The rows of the variables, and the template's buttons, after another template was chosen."""
     form.is_valid()
-    return render(request, "campaigns/draft/variables.html", {"form": form})
+    rows = render(request, "campaigns/draft/variables.html", {"form": form})
+    rows.write(render_to_string("campaigns/draft/quick_replies.html", {"form": form, "out_of_band": True}))
+    return rows
 
 
 def preview_part(request: HttpRequest, form: CampaignForm) -> HttpResponse:

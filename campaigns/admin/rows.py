@@ -19,7 +19,7 @@ from unfold.decorators import display
 
 from campaigns.admin import searching, timeline, words
 from campaigns.admin.frame import actor
-from campaigns.models import Campaign, Event, Interaction, Message
+from campaigns.models import Attempt, Campaign, Event, Interaction, Message
 from campaigns.status import CampaignStatus, Status
 from gupshup import preview
 from whatsapp_campaigns.lists import ReadOnlyAdmin
@@ -151,6 +151,47 @@ def bubble(message: Message) -> preview.Bubble | None:
 def may_decide(message: Message) -> bool:
     """Only for uncertain messages does a person decide one by one."""
     return message.status == Status.UNCERTAIN and message.campaign.status != CampaignStatus.CANCELLED
+
+
+@admin.register(Attempt)
+class AttemptAdmin(RowsAdmin):
+    """The journal of calls: each was written before its first byte."""
+
+    list_display = ("started_at", "of_message", "destination", "condition", "http_status", "error_line", "provider_id")
+    list_display_links = ("started_at",)
+    list_filter = (("state", ChoicesDropdownFilter),)
+    list_select_related = ("message", "message__campaign")
+    search_fields = ("id",)
+    search_help_text = gettext_lazy("Phone number in any spelling, or the provider's id")
+    ordering = ("-id",)
+    fields = (
+        "of_message", "destination", "state", "started_at", "wire_at", "deadline", "finished_at", "released_at",
+        "http_status", "error_code", "error_message", "provider_id", "whatsapp_id", "late_news",
+    )  # fmt: skip
+    readonly_fields = ("of_message",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        found = super().get_queryset(request)
+        return found if actor(request).is_super_admin else found.filter(message__campaign__in=seen_campaigns(request))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Attempt], search_term: str
+    ) -> tuple[QuerySet[Attempt], bool]:
+        term = search_term.strip()
+        return (queryset.filter(pk__in=searching.attempt_ids(term)) if term else queryset), False
+
+    @display(description=gettext_lazy("message"))
+    def of_message(self, attempt: Attempt) -> SafeString:
+        address = reverse("admin:campaigns_message_change", args=(attempt.message_id,))
+        return format_html('<a class="wc-link" href="{}">#{}</a>', address, str(attempt.message_id))
+
+    @display(description=gettext_lazy("state"), label=words.ATTEMPT_COLOURS)
+    def condition(self, attempt: Attempt) -> tuple[str, str]:
+        return attempt.state, attempt.get_state_display()
+
+    @display(description=gettext_lazy("error"))
+    def error_line(self, attempt: Attempt) -> str:
+        return words.cause(attempt.error_code).what if attempt.error_code else ""
 
 
 @admin.register(Interaction)

@@ -58,6 +58,11 @@ def message_ids(term: str) -> list[int]:
     return ids
 
 
+def attempt_ids(term: str) -> list[int]:
+    """The calls that a search term names exactly."""
+    return list(_calls(term).values_list("id", flat=True)[:FOUND])
+
+
 def _calls(term: str) -> QuerySet[Attempt]:
     """Calls to this number, or known to the provider by this id."""
     destinations = _readings(term) | ({number_of(term)[1:]} - {""})

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from campaigns.models import Campaign, Event
-from campaigns.status import CampaignStatus, Reason, Status
+from campaigns.status import AttemptState, CampaignStatus, Reason, Status
 from gupshup.api import errors
 from gupshup.models import Sender
 from gupshup.words import in_language
@@ -35,6 +35,16 @@ MESSAGE_COLOURS = {
     Status.FAILED: "danger",
     Status.DELIVERED: "success",
     Status.READ: "primary",
+}
+
+ATTEMPT_COLOURS = {
+    AttemptState.INTENT: "info",
+    AttemptState.ACCEPTED: "success",
+    AttemptState.NOT_SENT: "default",
+    AttemptState.REJECTED: "danger",
+    AttemptState.UNCERTAIN: "warning",
+    AttemptState.REFUSED: "danger",
+    AttemptState.SUPERSEDED: "default",
 }
 
 _SKIPPED: dict[str, str | Promise] = {

@@ -35,7 +35,10 @@ def pages(chief, make_campaign, launched, sender, template) -> list[str]:  # noq
         reverse("admin:campaigns_campaign_add"),
         reverse("admin:campaigns_campaign_change", args=(draft.pk,)),
         *(reverse(f"admin:campaigns_campaign_{name}", args=(campaign.pk,)) for name, campaign in about.items()),
-        *(reverse(f"admin:campaigns_{name}_changelist") for name in ("campaign", "message", "interaction", "event")),
+        *(
+            reverse(f"admin:campaigns_{name}_changelist")
+            for name in ("campaign", "message", "attempt", "interaction", "event")
+        ),
         reverse("admin:campaigns_message_change", args=(message.pk,)),
         reverse("admin:campaigns_interaction_change", args=(interaction.pk,)),
         reverse("admin:gupshup_sender_change", args=(sender.pk,)),

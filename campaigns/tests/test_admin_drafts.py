@@ -221,3 +221,27 @@ def test_the_form_offers_approved_templates_and_known_attributes(marketer, templ
     form = type("Form", (CampaignForm,), {"user": marketer})()
     assert [value for value, _label in form.fields["template"].choices] == ["", template.pk]
     assert form.attribute_names == ["ville"]
+
+
+def test_another_template_brings_its_variables_and_its_buttons(page, typed, template):
+    type(template).objects.update(
+        buttons=[{"kind": "QUICK_REPLY", "text": "Oui, volontiers"}, {"kind": "URL", "text": "Voir"}]
+    )
+    text = page.post(reverse("admin:campaigns_campaign_variables"), typed).content.decode()
+    assert 'name="params-0-field"' in text
+    assert 'data-insert="Oui, volontiers"' in text
+    assert 'data-insert="Voir"' not in text
+
+
+def test_several_senders_have_their_templates_under_their_names(marketer, sender, template):
+    other = type(sender).objects.create(
+        name="Autre boutique", app_name="Autre", phone_number="33700000002", api_key="x"
+    )
+    theirs = type(template).objects.create(
+        sender=other, provider_id="y", name="autre", language="fr", status="APPROVED", body="Bonjour"
+    )
+    form = type("Form", (CampaignForm,), {"user": marketer})({"name": "Idée", "trigger": "any", "template": theirs.pk})
+    names = [group for group, _options in form.fields["template"].choices[1:]]
+    assert names == ["Boutique", "Autre boutique"]
+    assert form.is_valid(), form.errors
+    assert form.instance.sender == other

@@ -143,7 +143,7 @@ def test_a_marketer_neither_sees_nor_moves_anothers_campaign(client, campaign):
     for name in DEEDS:
         assert client.post(address(name, campaign), {"version": campaign.version}).status_code == 404, name
     assert Campaign.objects.get().status == CampaignStatus.RUNNING
-    for model in ("campaign", "message", "interaction", "event"):
+    for model in ("campaign", "message", "attempt", "interaction", "event"):
         listed = client.get(reverse(f"admin:campaigns_{model}_changelist"))
         assert listed.context["cl"].result_count == 0
     message = Message.objects.first()
@@ -157,13 +157,14 @@ def test_a_stranger_is_sent_to_the_login(client, campaign):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("model", ["message", "interaction", "event"])
+@pytest.mark.parametrize("model", ["message", "attempt", "interaction", "event"])
 def test_rows_of_the_system_cannot_be_added_changed_or_deleted(page, campaign, model):
     message = Message.objects.first()
     interaction = Interaction.objects.create(
         sender=campaign.sender, campaign=campaign, interaction_type="reply", inbound_id="x", received_at=timezone.now()
     )
-    row = {"message": message, "interaction": interaction, "event": Event.objects.first()}[model]
+    attempt = Attempt.objects.first()
+    row = {"message": message, "attempt": attempt, "interaction": interaction, "event": Event.objects.first()}[model]
     assert page.get(reverse(f"admin:campaigns_{model}_add")).status_code == 403
     for verb in ("change", "delete"):
         where = reverse(f"admin:campaigns_{model}_{verb}", args=(row.pk,))
@@ -213,6 +214,14 @@ def test_a_message_is_found_by_the_providers_id_and_by_its_own(page, campaign):
         found = page.get(reverse("admin:campaigns_message_changelist"), {"q": typed}).context["cl"].result_list
         assert [one.pk for one in found] == [message.pk]
     assert not page.get(reverse("admin:campaigns_message_changelist"), {"q": "%"}).context["cl"].result_list
+
+
+@pytest.mark.django_db
+def test_a_call_is_found_by_its_number_and_by_the_providers_id(page, campaign):
+    attempt = Attempt.objects.get(destination="33639000002")
+    for typed in ("0639000002", f"gs-{attempt.message_id}"):
+        found = page.get(reverse("admin:campaigns_attempt_changelist"), {"q": typed}).context["cl"].result_list
+        assert [one.pk for one in found] == [attempt.pk]
 
 
 @pytest.mark.django_db

@@ -44,8 +44,12 @@
   document.addEventListener("click", (event) => {
     const chip = event.target.closest("[data-insert]");
     if (chip) {
-      const field = document.getElementById("id_message_2");
-      field.setRangeText(chip.dataset.insert, field.selectionStart, field.selectionEnd, "end");
+      const field = document.getElementById(chip.dataset.into || "id_message_2");
+      if ("line" in chip.dataset) {
+        field.value = [field.value.trim(), chip.dataset.insert].filter(Boolean).join("\n");
+      } else {
+        field.setRangeText(chip.dataset.insert, field.selectionStart, field.selectionEnd, "end");
+      }
       field.focus();
       field.dispatchEvent(new Event("input", { bubbles: true }));
     }
