@@ -124,7 +124,7 @@ def _params(text: str) -> list[str]:
 
 
 def begin(
-    sender_id: int, lease: uuid.UUID, messages: Sequence[Claimed], ahead: float = pacing.HORIZON
+    sender_id: int, lease: uuid.UUID, messages: Sequence[Claimed], ahead: float = pacing.HORIZON, lead: float = 0.0
 ) -> list[Begun] | None:
     """Take the messages for sending, each with a slot, in one durable commit. What may not leave now is left out, and
     its row says why. None when a rival took the slots: then nothing happened.
@@ -147,7 +147,7 @@ def begin(
         )
         sql.run(_SENDING, {"ids": [message_id for message_id, _ in attempts]})
         _put_back(sound, ids, {message_id for message_id, _ in attempts})
-        slots = pacing.take(sender_id, len(attempts), ahead) if attempts else pacing.Slots(0)
+        slots = pacing.take(sender_id, len(attempts), ahead, lead) if attempts else pacing.Slots(0)
         if slots.count < len(attempts):
             transaction.set_rollback(True)
             return None

@@ -71,8 +71,9 @@ def due(sender_id: int, ahead: float = HORIZON) -> tuple[int, float]:
     return (found[0], 0.0) if wait <= 0 else (0, min(MAX_WAIT, max(0.001, wait)))
 
 
-def take(sender_id: int, wanted: int, ahead: float = HORIZON) -> Slots:
-    """Reserve up to `wanted` slots that are due within `ahead` seconds. None when the breaker is not closed.
+def take(sender_id: int, wanted: int, ahead: float = HORIZON, lead: float = 0.0) -> Slots:
+    """Reserve up to `wanted` slots that are due within `ahead` seconds, the first no sooner than in `lead` seconds: a
+    slot that opens while its batch is still being committed would be missed. None when the breaker is not closed.
 
     The sender's row stays locked until the surrounding transaction ends: take them last.
     """
@@ -81,7 +82,8 @@ def take(sender_id: int, wanted: int, ahead: float = HORIZON) -> Slots:
         f"""
         WITH pace AS (SELECT id, {INTERVAL} AS step, {SLACK} AS slack FROM gupshup_sender WHERE id = %(sender)s)
         UPDATE gupshup_sender s
-           SET tat = GREATEST(s.tat, clock_timestamp()) + make_interval(secs => pace.step * {GRANTED}),
+           SET tat = GREATEST(s.tat, clock_timestamp() + make_interval(secs => %(lead)s))
+                     + make_interval(secs => pace.step * {GRANTED}),
                breaker_until = CASE WHEN breaker = 'probe' THEN clock_timestamp() + make_interval(secs => %(probe)s)
                                     ELSE breaker_until END
           FROM pace
@@ -89,7 +91,13 @@ def take(sender_id: int, wanted: int, ahead: float = HORIZON) -> Slots:
            AND s.tat <= clock_timestamp() + make_interval(secs => %(horizon)s)
         RETURNING {GRANTED}::int, pace.step, pace.slack,
                   EXTRACT(EPOCH FROM s.tat - clock_timestamp())""",
-        {"sender": sender_id, "wanted": wanted, "horizon": ahead, "probe": settings.SENDING_DEADLINE_SECONDS},
+        {
+            "sender": sender_id,
+            "wanted": wanted,
+            "horizon": ahead,
+            "lead": lead,
+            "probe": settings.SENDING_DEADLINE_SECONDS,
+        },
     )
     after = monotonic()
     if found is None:

@@ -164,7 +164,7 @@ class Drain:
         # Looked up before the mark: whatever breaks after it leaves an uncertain message.
         firsts = {one.campaign_id for one in self.claimed[:size] if one.kind == Kind.MESSAGE_1}
         uses = {campaign_id: self._use(campaign_id) for campaign_id in firsts}
-        begun = outbox.begin(self.sender.pk, self.lease, self.claimed[:size], ahead)
+        begun = outbox.begin(self.sender.pk, self.lease, self.claimed[:size], ahead, min(ahead, self.lead))
         if begun is None:
             return pacing.HORIZON
         self.claimed = self.claimed[size:]
