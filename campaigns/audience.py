@@ -27,12 +27,13 @@ from django.db.models import (
 )
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast, Coalesce, NullIf, Trim
+from django.db.models.functions import Cast, Coalesce, NullIf
 from django.utils import timezone
 
 from campaigns.models import Campaign, Message
 from campaigns.status import Kind, Reason, Status
 from contacts.models import Contact
+from gupshup.api.templates import clean_param
 
 PLAIN_FIELDS = ("first_name", "last_name", "number")
 
@@ -73,7 +74,7 @@ def audience(campaign: Campaign) -> QuerySet[Any]:
 
 def value_of(spec: dict[str, Any]) -> Combinable:
     """One variable: the field with white space made single spaces (Meta refuses others, 132018), else its stand-in."""
-    stand_in = Value(" ".join(str(spec.get("text", "")).split()), output_field=TextField())
+    stand_in = Value(" ".join(clean_param(spec.get("text", "")).split()), output_field=TextField())
     name = str(spec.get("field", ""))
     if name in PLAIN_FIELDS:
         source: Any = Cast(F(name), TextField())
@@ -81,10 +82,18 @@ def value_of(spec: dict[str, Any]) -> Combinable:
         source = KeyTextTransform(name.removeprefix("attributes."), "attributes")
     else:
         return stand_in
-    single_spaced = Func(
-        source, Value(r"\s+"), Value(" "), Value("g"), function="regexp_replace", output_field=TextField()
-    )
-    return Coalesce(NullIf(Trim(single_spaced), Value("")), stand_in, output_field=TextField())
+    bare = _replaced(_replaced(source, rf"{SPACE}+", " "), EDGE, "")
+    return Coalesce(NullIf(bare, Value("")), stand_in, output_field=TextField())
+
+
+# White space as Unicode has it, whatever PostgreSQL's locale takes for it; the spaces that do not break stay inside.
+SPACE = r"[\s\u001c-\u001f\u0085\u2028\u2029]"
+INVISIBLE = r"[\s\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff]"
+EDGE = f"^{INVISIBLE}+|{INVISIBLE}+$"
+
+
+def _replaced(source: Any, pattern: str, by: str) -> Func:
+    return Func(source, Value(pattern), Value(by), Value("g"), function="regexp_replace", output_field=TextField())
 
 
 def messages_had(campaign: Campaign) -> Subquery:
