@@ -1,4 +1,4 @@
-"""What is kept for how long: bodies of callbacks and texts go after their time, in small steps; figures and states stay.
+"""What is kept for how long: bodies of callbacks and texts go after their time, in small steps; figures stay.
 
 A callback that was set aside, or waits, is never dropped: somebody must look at it first.
 """

@@ -1,4 +1,4 @@
-"""Is work being done? Quick questions for `/readyz`: what matters is the age of what waits, not that a process lives."""
+"""Is work being done? Quick questions for `/readyz`: the age of what waits matters, not that a process lives."""
 
 from __future__ import annotations
 
