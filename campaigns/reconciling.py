@@ -13,7 +13,7 @@ from django.db import transaction
 
 from campaigns import outcomes, sql
 from campaigns.models import Event, Message, lock_in_order
-from campaigns.status import CampaignStatus, Reason, Status
+from campaigns.status import CampaignStatus, Kind, Reason, Status
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -76,7 +76,7 @@ def _decide(ids: Iterable[int], actor: User | None, verb: str, why: str) -> int:
     done = 0
     with transaction.atomic():
         lock_in_order(wanted := list(ids))
-        for message in Message.objects.filter(id__in=wanted).select_related("campaign"):
+        for message in Message.objects.filter(id__in=wanted).select_related("campaign__template"):
             if (_resend if verb == "resend" else _give_up)(message):
                 Event.record(verb, actor=actor, campaign=message.campaign, message=message, details={"why": why[:300]})
                 done += 1
@@ -87,7 +87,7 @@ def _resend(message: Message) -> bool:
     campaign = message.campaign
     if message.status not in (Status.UNCERTAIN, Status.FAILED) or message.expired:
         return False
-    if campaign.status == CampaignStatus.CANCELLED:
+    if campaign.status == CampaignStatus.CANCELLED or not _is_whole(message):
         return False
     campaign.row.move(CampaignStatus.FINISHED, to=CampaignStatus.RUNNING, completed_at=None)
     message.attempts.filter(state__in=("uncertain", "accepted")).update(state="superseded")
@@ -100,6 +100,14 @@ def _resend(message: Message) -> bool:
             {"id": message.pk},
         )
     )
+
+
+def _is_whole(message: Message) -> bool:
+    """Whether there is all that sending needs: a message of the old system may lack template, variables or number."""
+    if message.message_type != Kind.MESSAGE_1:
+        return message.destination.isdecimal()
+    template = message.campaign.template
+    return template is not None and len(message.params) == template.params_count and message.destination.isdecimal()
 
 
 def _give_up(message: Message) -> bool:

@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "contacts",
     "gupshup",
     "campaigns",
+    "campaigns.legacy",
 ]
 
 MIDDLEWARE = [
@@ -209,7 +210,8 @@ SIMPLE_JWT = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "WhatsApp campaigns",
     "VERSION": "1",
-    "DESCRIPTION": "Campaigns through Gupshup, for front ends and programs. People log in at `/api/auth/login` and send "
+    "DESCRIPTION": "Campaigns through Gupshup, for front ends and programs. "
+    "People log in at `/api/auth/login` and send "
     "`Authorization: Bearer <access>`; programs send `Authorization: Api-Key wck_…`.",
     "SCHEMA_PATH_PREFIX": "/api/",
     "COMPONENT_SPLIT_REQUEST": True,
@@ -226,7 +228,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"persistAuthorization": False, "docExpansion": "list", "defaultModelsExpandDepth": -1, "filter": True},
+    "SWAGGER_UI_SETTINGS": {
+        "persistAuthorization": False,
+        "docExpansion": "list",
+        "defaultModelsExpandDepth": -1,
+        "filter": True,
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "whatsapp_campaigns.api.schema.complete",
