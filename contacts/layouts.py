@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
 import unicodedata
@@ -91,7 +92,7 @@ def sniff(
     sample = content[:SAMPLE_BYTES]
     start, line, told = _told_separator(sample, mark, encoding)
     delimiter = delimiter or told or _delimiter(sample[start:], encoding)
-    reader = Records(read_bytes(sample), encoding, delimiter, start, line)
+    reader = Records(read_bytes(content), encoding, delimiter, start, line)
     rows, ends = [], []
     for record in reader:
         if record.cells:
@@ -152,10 +153,9 @@ def _delimiter(sample: bytes, encoding: str) -> str:
 
 
 def _evenness(lines: list[str], delimiter: str) -> float:
-    try:
-        rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
-    except csv.Error:
-        return 0.0
+    rows: list[list[str]] = []
+    with contextlib.suppress(csv.Error):  # a cell beyond the module's bound: the rows before it tell enough
+        rows.extend(row for row in csv.reader(lines, delimiter=delimiter) if row)
     counts = Counter(len(row) for row in rows if len(row) > 1)
     if not counts:
         return 0.0
@@ -273,7 +273,9 @@ def _role(name: str) -> str:
     key = " ".join(words)
     if key in _BY_NAME:
         return _BY_NAME[key]
-    return NUMBER if _rank(name) > 0 else ""
+    if _rank(name) > 0:
+        return NUMBER
+    return COUNTRY if _COUNTRY_WORDS & set(words) and not _OTHER_COUNTRIES & set(words) else ""
 
 
 def _rank(name: str) -> int:
@@ -299,6 +301,8 @@ _NUMBER_WORDS = (
 _NUMBER_NAMES = _set("numero, number, numeros, full number, contact number, num, phonenumber")
 _NOT_NUMBERS = _set("type, label, fax, date, opt, optin, optout, consent, modele, marque, operateur, carrier, country")
 _FIXED_LINES = _set("fixe, home, domicile, bureau, work, business, pro, professionnel, standard, landline, 2, 3, 4")
+_COUNTRY_WORDS = _set("pays, country")
+_OTHER_COUNTRIES = _set("naissance, birth, origine, origin, destination, nationalite, nationality, prefere, preferred")
 _NAMES = {
     FIRST_NAME: "prenom, prenoms, first name, firstname, given name, forename, vorname, nombre, primeiro nome",
     LAST_NAME: "nom, last name, lastname, surname, family name, nom de famille, nachname, apellido, apellidos, cognome",

@@ -204,7 +204,7 @@ def _several(text: str) -> bool:
 
 def _halves(text: str) -> bool:
     """Two spaced numbers around one sign: 06 12 34 56 78 / 07 98 76 54 32."""
-    parts = re.split(r"[/;,|&]|\bou\b|\bor\b|\bet\b|\band\b|\n", text, flags=re.IGNORECASE)
+    parts = re.split(r"[/;,|&:]|\bou\b|\bor\b|\bet\b|\band\b|\n", text, flags=re.IGNORECASE)
     return sum(sum(map(str.isdigit, part)) >= 8 for part in parts) > 1
 
 

@@ -30,7 +30,7 @@ class Reason(TextChoices):
     QUOTES = "quotes", _("A quotation mark is opened and not closed, or stands in the wrong place.")
     TOO_MANY_CELLS = "too_many_cells", _("The row has more cells than the file has columns: is a separator too many?")
     CELL_TOO_LONG = "cell_too_long", _("A cell is too long (120 characters for a name, 1,000 for another column).")
-    ROW_TOO_LONG = "row_too_long", _("The row is longer than 1 MB.")
+    ROW_TOO_LONG = "row_too_long", _("The row is too long: more than 1 MB, or than 100 lines.")
     TOO_MANY_CATEGORIES = (
         "too_many_categories",
         _("The file names more than 200 new categories: is this really the column of categories?"),

@@ -7,6 +7,7 @@ of the file; every record tells where it ended, so that reading can begin again 
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -48,6 +49,8 @@ class Records(Iterable[Record]):
     def __init__(self, read: Read, encoding: str, delimiter: str, position: int = 0, line: int = 1, width: int = 0):
         self.position = position
         self.line = line
+        self._read = read
+        self._encoding = encoding
         self._width = width
         self._lines = _lines(read, position, encoding)
         self._again: deque[_Line] = deque()
@@ -78,7 +81,7 @@ class Records(Iterable[Record]):
         try:
             cells = next(self._reader)
         except (csv.Error, _UnfitError):
-            return self._first_line_alone()
+            return self._enormous() or self._first_line_alone()
         line = self._passed(self._taken)
         return Record(line, self._raw(), cells) if cells else None
 
@@ -93,6 +96,21 @@ class Records(Iterable[Record]):
         if cut or len(self._taken) > MOST_LINES or self._size > LONGEST_LINE:
             raise _UnfitError
         return text
+
+    def _enormous(self) -> Record | None:
+        """A record that is well formed and beyond every bound is refused as one; None for any other."""
+        first, *rest = self._taken
+        if first[2] or not rest:
+            return None
+        lines = _lines(self._read, self.position, self._encoding)
+        found = _end_of_record(lines, self._delimiter)
+        if found is None:
+            return None
+        count, end = found
+        self._lines, self._taken = lines, [first]
+        self._again.clear()
+        start, self.line, self.position = self.line, self.line + count, end
+        return Record(start, self._raw(), [], Reason.ROW_TOO_LONG)
 
     def _first_line_alone(self) -> Record:
         """The record failed: its first line is judged by itself, the others are read again."""
@@ -131,6 +149,40 @@ class _Feed(Iterator[str]):
 
     def __next__(self) -> str:
         return self._following()
+
+
+def _end_of_record(lines: Iterator[_Line], delimiter: str) -> tuple[int, int] | None:
+    """(lines, end position) of a record, however long; None if its quotation marks are wrong. Keeps nothing of it."""
+    opening = re.compile(rf'(?:^|{re.escape(delimiter)}) *"')
+    inside = False
+    for count, (text, end, cut) in enumerate(lines, 1):
+        inside, right = _after_line(text, delimiter, opening, inside)
+        if cut or not right:
+            return None
+        if not inside:
+            return count, end
+    return None
+
+
+def _after_line(text: str, delimiter: str, opening: re.Pattern[str], inside: bool) -> tuple[bool, bool]:
+    """(whether a cell goes on beyond this line, whether all quotation marks stand right)."""
+    at = 0
+    while True:
+        if not inside:
+            opened = opening.search(text, at)
+            if opened is None:
+                return False, True
+            at, inside = opened.end(), True
+        closed = text.find('"', at)
+        if closed < 0:
+            return True, True
+        at = closed + 1
+        if text[at : at + 1] == '"':
+            at += 1
+            continue
+        inside = False
+        if text[at : at + 1] not in ("", "\r", "\n", delimiter):
+            return False, False
 
 
 def _lines(read: Read, position: int, encoding: str) -> Iterator[_Line]:

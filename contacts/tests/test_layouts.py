@@ -43,6 +43,7 @@ def test_separator_and_encoding_are_recognised(delimiter: str, encoding: str, en
         ("Numéro;;Ville", "number attributes.column_2 attributes.ville"),
         ("Handynummer;Vorname;Nachname", "number first_name last_name"),
         ("Rufnr.;Vorname;Nachname", "number first_name last_name"),
+        ("Tél. mobile;Pays/Région (domicile);Pays de naissance", "number country attributes.pays_de_naissance"),
         ("Tel;Ville;ville", "number attributes.ville attributes.ville_2"),
     ],
 )
@@ -108,6 +109,12 @@ def test_a_file_without_contacts_says_so(file: bytes, reason: FileReason) -> Non
     with pytest.raises(FileError) as refused:
         sniff(file, "FR")
     assert refused.value.reason == reason
+
+
+def test_an_enormous_cell_does_not_hide_the_rows_after_it() -> None:
+    file = b"tel,nom\n0612345678," + b"x" * 2_000_000 + b"\n0612345679,Roux\n"
+    layout = sniff(file, "FR")
+    assert (layout.delimiter, layout.roles) == (",", ["number", "last_name"])
 
 
 @given(st.binary(max_size=400) | st.text('0612345678;,"\n\t é', max_size=200).map(str.encode))

@@ -112,6 +112,7 @@ def test_every_spelling_of_one_number_is_one_number(text: str) -> None:
         ("3,36E+10", "FR", Problem.DIGITS_LOST),
         ("06 12 34 56 78 / 07 68 76 54 32", "FR", Problem.SEVERAL),
         ("0612345678 ou 0612345679", "FR", Problem.SEVERAL),
+        ("+33 6 12 34 56 78 ::: +33 6 12 34 56 79", "FR", Problem.SEVERAL),
         ("0612345678 0612345679", "FR", Problem.SEVERAL),
         ("06 12", "FR", Problem.TOO_SHORT),
         ("06 12 34 56 7", "FR", Problem.TOO_SHORT),

@@ -105,6 +105,24 @@ def test_a_line_beyond_the_longest_is_refused_and_the_next_one_read() -> None:
     assert max(len(r.raw) for r in read) == KEPT
 
 
+def test_an_enormous_cell_of_many_lines_is_one_refused_row() -> None:
+    enormous = b'x;"' + b'y ""z""\n' * 400_000 + b'";"a\nb"\n'
+    read = list(records(b"a;1\n" + enormous + b"c;3\n", width=2))
+    assert [(r.line, r.cells, r.reason) for r in read] == [
+        (1, ["a", "1"], None),
+        (2, [], Reason.ROW_TOO_LONG),
+        (400_004, ["c", "3"], None),
+    ]
+
+
+def test_an_open_quotation_mark_far_from_the_next_one_costs_its_line_only() -> None:
+    rows = [f"a;{i}" for i in range(5_000)]
+    content = "\n".join(['"a;0', *rows, '"b";1', '"c;2', *rows]).encode()
+    read = list(records(content, width=2))
+    assert [r.line for r in read if r.reason] == [1, 5_003]
+    assert len(read) == 10_003
+
+
 def test_a_cell_that_the_csv_module_refuses_is_refused_alone() -> None:
     assert [r.reason for r in records(b'"' + b"x" * 200_000 + b'";1\na;2\n')] == [Reason.CELL_TOO_LONG, None]
 
