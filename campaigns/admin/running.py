@@ -18,7 +18,7 @@ from campaigns import hours, launching, limits, reports
 from campaigns.admin import drafting, frame, report, words
 from campaigns.admin.forecast import forecast
 from campaigns.admin.frame import actor
-from campaigns.forms import variables
+from campaigns.formfields import variables
 from campaigns.models import Attempt, Campaign
 from campaigns.status import AttemptState, CampaignStatus, Kind, Status
 from gupshup.models import Sender
