@@ -126,6 +126,7 @@ KINDS = (
     ("PHONE_NUMBER", gettext_lazy("Phone call")),
 )
 BUTTON_ROWS = 3
+PLACES = {"header": "header_text", "media": "sample_file"}  # fields of the form by what a problem is about
 
 
 class DraftForm(forms.Form):
@@ -214,7 +215,7 @@ class DraftForm(forms.Form):
         rows = [n for n in range(BUTTON_ROWS) if data.get(f"kind_{n}")]
         for problem in self.draft(data).check():
             where = problem.where
-            field = f"label_{rows[where]}" if isinstance(where, int) else {"header": "header_text"}.get(where, where)
+            field = f"label_{rows[where]}" if isinstance(where, int) else PLACES.get(where, where)
             self.add_error(field if field in self.fields else None, in_language(problem.words))
 
     def draft(self, data: dict[str, Any]) -> templates.TemplateDraft:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from gupshup.api import errors
+from gupshup.api.responses import GupshupResponse, Outcome
 
 
 def in_language(words: errors.Words) -> str:
@@ -15,3 +17,19 @@ def explain(code: str) -> str:
     """What an error code means and what to do, in one or two sentences."""
     entry = errors.lookup(code)
     return f"{in_language(entry.what)} {in_language(entry.advice)}"
+
+
+def why(response: GupshupResponse) -> str:
+    """Why a call that sends nothing (a list, a template, a subscription) was no success, with the provider's words.
+
+    The catalogue's advice on passing trouble speaks of messages, which are tried again by themselves: it is left out.
+    """
+    entry = errors.lookup(response.error_code)
+    if response.outcome is Outcome.UNCERTAIN:
+        told = _("Gupshup gave no clear answer.")
+    elif entry.retries:
+        told = in_language(entry.what)
+    else:
+        told = explain(entry.code)
+    words = f"(Gupshup: {response.error_message})" if response.error_message and response.http_status else ""
+    return " ".join(filter(None, (told, words)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -17,12 +18,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from gupshup import preview, templates
-from gupshup.api.responses import GupshupResponse
-from gupshup.forms import DraftForm
+from gupshup import authoring, preview, templates
 from gupshup.models import Sender, Template
-from gupshup.services import service_for
-from gupshup.words import explain
+from gupshup.words import why
 from whatsapp_campaigns.lists import ReadOnlyAdmin
 
 STATUS_COLOURS = {
@@ -93,8 +91,10 @@ class TemplateAdmin(ReadOnlyAdmin):
     # -- pages of its own
 
     def get_urls(self) -> list[URLPattern]:
-        sync = path("sync", self.admin_site.admin_view(self.sync), name="gupshup_template_sync")
-        return [sync, *super().get_urls()]
+        view = self.admin_site.admin_view
+        sync = path("sync", view(self.sync), name="gupshup_template_sync")
+        seen = path("preview", view(partial(authoring.part, self)), name="gupshup_template_preview")
+        return [sync, seen, *super().get_urls()]
 
     def sync(self, request: HttpRequest) -> HttpResponse:
         """Read Gupshup's list anew, for each sender."""
@@ -135,43 +135,8 @@ class TemplateAdmin(ReadOnlyAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Write a template and submit it for Meta's approval."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        form = DraftForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            answer = self._submit(request, form)
-            if answer is not None:
-                return answer
-        context = {
-            **self._frame(request, _("New template")),
-            "form": form,
-            "senders": Sender.objects.exclude(app_id=""),
-        }
-        return TemplateResponse(request, "admin/gupshup/template/write.html", context)
-
-    def _submit(self, request: HttpRequest, form: DraftForm) -> HttpResponse | None:
-        sender: Sender = form.cleaned_data["sender"]
-        reply = service_for(sender).create_template(form.draft(form.cleaned_data))
-        if reply.value is None:
-            form.add_error(None, _("Gupshup did not take it. %(why)s") % {"why": why(reply.response)})
-            return None
-        fields = templates.fields_of(reply.value)
-        template, _new = Template.objects.update_or_create(
-            sender=sender,
-            provider_id=reply.value.id,
-            defaults=fields | {"body": fields["body"] or form.cleaned_data["body"]},
-        )
-        messages.success(request, _("Submitted. Meta mostly answers within minutes, at times within a day."))
-        return HttpResponseRedirect(reverse("admin:gupshup_template_change", args=(template.pk,)))
+        return authoring.page(self, request)
 
     def _frame(self, request: HttpRequest, title: str) -> dict[str, Any]:
         frame = {"title": title, "opts": self.opts, "media": self.media, "show_back_button": True}
         return {**self.admin_site.each_context(request), **frame}
-
-
-def why(response: GupshupResponse) -> str:
-    """What went wrong: the catalogue's sentences, and the provider's words."""
-    code = response.error_code or ""
-    told = [explain(code) if code else "", f"({response.error_message})" if response.error_message else ""]
-    return " ".join(part for part in told if part)

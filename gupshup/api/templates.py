@@ -285,7 +285,7 @@ class TemplateDraft:
             "content": self.body,
             "example": render(self.body, self.samples),
             "header": self.header_text or None,
-            "exampleHeader": (self.header_sample or self.header_text) or None,
+            "exampleHeader": render(self.header_text, [self.header_sample] if self.header_sample else []) or None,
             "exampleMedia": self.media_handle or None,
             "footer": self.footer or None,
             "buttons": encode([button.entry() for button in self.buttons]) if self.buttons else None,
@@ -341,6 +341,15 @@ def _check_texts(draft: TemplateDraft) -> list[Problem]:
     if len(placeholders(draft.header_text)) > 1 or "\n" in draft.header_text:
         found.append(
             _problem("header", "header", "Une ligne et une variable au plus.", "One line and one variable at most.")
+        )
+    if placeholders(draft.header_text) and not draft.header_sample.strip():
+        found.append(
+            _problem(
+                "header_sample",
+                "header_sample",
+                "Donnez un exemple pour la variable du titre.",
+                "Give a sample for the title's variable.",
+            )
         )
     return found
 
@@ -403,7 +412,9 @@ def _check_buttons(buttons: Sequence[ButtonDraft]) -> list[Problem]:
 def _lacks(button: ButtonDraft) -> bool:
     if button.kind == "URL":
         bad = not button.url.startswith(("https://", "http://")) or len(button.url) > _URL
-        return bad or (bool(placeholders(button.url)) and not button.example)
+        if names := placeholders(button.url):  # one, at the end, with the whole address as its sample
+            bad = bad or len(names) > 1 or not button.url.endswith("}}") or not button.example.startswith("http")
+        return bad
     if button.kind == "PHONE_NUMBER":
         return not re.fullmatch(r"\+[1-9]\d{6,14}", button.phone)
     if button.kind == "COPY_CODE":

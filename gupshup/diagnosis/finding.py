@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gupshup import words
 from gupshup.api.responses import GupshupResponse
-from gupshup.words import explain
 
 
 class Level(StrEnum):
@@ -38,11 +38,5 @@ def error(code: str, text: str, advice: str = "") -> Finding:
 
 
 def why(response: GupshupResponse) -> str:
-    """What an answer says is wrong: the catalogue's sentences, and the provider's own words.
-
-    A place that is not found says nothing of the API address when other places are: it is left out.
-    """
-    code = response.error_code or ""
-    told = explain(code) if code and code != "wrong_address" else ""
-    words = f"(Gupshup: {response.error_message})" if response.error_message and response.http_status else ""
-    return " ".join(filter(None, (told, words)))
+    """What an answer says is wrong. A place that is not found says nothing of the API address when others are."""
+    return "" if response.error_code == "wrong_address" else words.why(response)

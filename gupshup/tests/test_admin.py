@@ -197,7 +197,7 @@ def test_a_template_is_written_and_submitted_for_approval(page, gupshup, sender)
         ({"samples": ""}, "samples"),
         ({"body": "{{1}}"}, "body"),
         ({"body": "Bonjour {{2}}, la boutique rouvre."}, "body"),
-        ({"header_text": "Pour {{1}}"}, "header_text"),
+        ({"header_type": "TEXT", "header_text": "Pour {{1}}"}, "header_sample"),
         ({"kind_1": "URL", "label_1": "Voir", "target_1": "pas une adresse"}, "label_1"),
         ({"kind_2": "PHONE_NUMBER", "label_2": "", "target_2": "+33700000001"}, "label_2"),
     ],

@@ -206,6 +206,20 @@ def test_a_draft_becomes_the_providers_form():
     assert DRAFT.check() == []
 
 
+def test_a_title_with_a_variable_and_an_address_with_one_have_samples():
+    draft = replace(
+        DRAFT,
+        header_type="TEXT",
+        header_text="Pour {{1}}",
+        header_sample="Léa",
+        buttons=[ButtonDraft("URL", "Voir", url="https://e.fr/{{1}}", example="https://e.fr/a")],
+    )
+    assert draft.check() == []
+    form = draft.form()
+    assert (form["header"], form["exampleHeader"]) == ("Pour {{1}}", "Pour Léa")
+    assert json.loads(form["buttons"])[0]["example"] == ["https://e.fr/a"]
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -225,6 +239,11 @@ def test_a_draft_becomes_the_providers_form():
         ({"footer": "Pour {{1}}"}, "variable"),
         ({"header_text": "x" * 61}, "long"),
         ({"header_text": "{{1}} {{2}}"}, "header"),
+        ({"header_text": "Pour {{1}}"}, "header_sample"),
+        (
+            {"buttons": [ButtonDraft("URL", "Voir", url="https://e.fr/{{1}}/x", example="https://e.fr/a/x")]},
+            "button_value",
+        ),
         ({"header_type": "IMAGE"}, "media"),
         ({"buttons": [ButtonDraft("QUICK_REPLY", "x" * 26)]}, "button_text"),
         ({"buttons": [ButtonDraft("QUICK_REPLY", str(n)) for n in range(11)]}, "many"),
