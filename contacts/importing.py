@@ -10,11 +10,13 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app
@@ -40,6 +42,7 @@ CHUNK_CHARACTERS = 16 * 1024 * 1024
 SILENCE = datetime.timedelta(seconds=20)  # without a commit: whoever worked on it is gone, or will find itself fenced
 MOST_TRIES = 5  # at one position
 MOST_NEW_CATEGORIES = 200
+PIECE = 5.0  # seconds of an import that a sweep does itself
 DRAFTS_KEPT = datetime.timedelta(days=1)
 TASK = "contacts.tasks.import_contacts_task"
 _WRITING = 0x636F6E74  # advisory lock: imports write their chunks one after the other, whatever they contain
@@ -117,12 +120,14 @@ def retry(job: Import) -> bool:
     return done == 1
 
 
-def nudge(import_id: int) -> None:
+def nudge(import_id: int) -> bool:
     """Ask a worker. A broker that is down costs only time: the sweep finds the import."""
     try:
         current_app.send_task(TASK, args=[import_id], retry=False)
     except Exception as error:
         log.info("import %s: the nudge was lost (%s)", import_id, type(error).__name__)
+        return False
+    return True
 
 
 def waiting() -> list[int]:
@@ -133,15 +138,13 @@ def waiting() -> list[int]:
 def resume_orphans(inline: bool = False) -> int:
     """For the sweep: get the imports that nobody works on going again; answers how many.
 
-    By a nudge each; `inline` runs them here instead, one after the other, for a process without a broker.
+    By a nudge each. Without a broker, or `inline`, a piece of each is done here and now.
     """
     Import.objects.filter(state=Import.State.DRAFT, created_at__lt=timezone.now() - DRAFTS_KEPT).delete()
     ids = waiting()
     for import_id in ids:
-        if inline:
-            import_file(import_id)
-        else:
-            nudge(import_id)
+        if inline or not nudge(import_id):
+            import_file(import_id, seconds=PIECE)
     return len(ids)
 
 
@@ -153,8 +156,11 @@ def _unattended() -> Any:
 # -- doing it
 
 
-def import_file(import_id: int) -> bool:
-    """Import what is left of a file. True if this call brought it to its end; False if it is another's or over."""
+def import_file(import_id: int, seconds: float = math.inf) -> bool:
+    """Import what is left of a file, for about so many seconds.
+
+    True if this call brought it to its end; False if it is another's, is over, or needs more time.
+    """
     if not _claim(import_id):
         return False
     job = Import.objects.defer("content").get(pk=import_id)
@@ -163,12 +169,12 @@ def import_file(import_id: int) -> bool:
             raise FileError(FileReason.INTERNAL)
         if not job.layout:
             _look_at(job)
-        _run(job)
+        return _run(job, monotonic() + seconds)
     except SupersededError:
         return False
     except FileError as error:
         _fail(job, error.reason)
-    return True
+        return True
 
 
 def _claim(import_id: int) -> bool:
@@ -201,7 +207,7 @@ def records_of(job: Import, layout: Layout, position: int, line: int) -> Records
     return Records(partial(_slice, job.pk), layout.encoding, layout.delimiter, position, line, layout.width)
 
 
-def _run(job: Import) -> None:
+def _run(job: Import, until: float) -> bool:
     layout = Layout.from_json(job.layout)
     records = records_of(job, layout, job.position, job.line)
     understanding = Understanding(layout, job.region)
@@ -213,7 +219,10 @@ def _run(job: Import) -> None:
             chunk.write(job)
             _progress(job, chunk, records)
         if chunk.last:
-            return
+            return True
+        if monotonic() > until:
+            Import.objects.filter(pk=job.pk, state=Import.State.RUNNING).update(state=Import.State.WAITING)
+            return False
 
 
 def _slice(import_id: int, offset: int, length: int) -> bytes:

@@ -201,6 +201,17 @@ def test_the_sweep_brings_imports_to_their_end_without_a_broker() -> None:
     assert not Import.objects.filter(pk=draft.pk).exists()
 
 
+def test_a_process_without_a_broker_imports_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "CHUNK_ROWS", 100)
+    monkeypatch.setattr(importing, "PIECE", 0)
+    monkeypatch.setattr(importing, "nudge", lambda import_id: False)
+    job = waiting(file_of(250))
+    assert importing.resume_orphans() == 1
+    assert figures(job) == ("waiting", 100, 100, 0, 0, 0)
+    assert [importing.resume_orphans() for _ in range(3)] == [1, 1, 0]
+    assert figures(job) == ("finished", 251, 250, 0, 0, 1)
+
+
 def test_a_killed_worker_costs_nothing() -> None:
     """kill -9 of a real process in the middle of a file."""
     job = waiting(file_of(30_000))

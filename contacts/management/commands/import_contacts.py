@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.db.models import Count
 
 from contacts import importing, phones
@@ -35,7 +36,9 @@ class Command(BaseCommand):
         importer = self._user(user)
         try:
             content = file.read_bytes()
-            job = importing.draft_import(content, file.name, region, self._category(category, importer), importer)
+            with transaction.atomic():  # no new category for a file that is refused
+                listed = self._category(category, importer)
+                job = importing.draft_import(content, file.name, region, listed, importer)
         except (OSError, FileError) as error:
             raise CommandError(f"{file}: {error}") from error
         if not wait:
