@@ -141,6 +141,7 @@ AXES_USERNAME_FORM_FIELD = "username"  # what Django's authenticate() is called 
 AXES_CLIENT_IP_CALLABLE = "accounts.clients.address"
 AXES_LOCKOUT_CALLABLE = "whatsapp_campaigns.errors.locked_out"
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 SESSION_COOKIE_AGE = 12 * 3600  # a login lasts a working day at most,
 SESSION_IDLE_SECONDS = 2 * 3600  # and less when nobody clicks (accounts.sessions)
 
