@@ -108,9 +108,6 @@ class NewCampaignSerializer(Strict):
 
     one_of = ("message_1", "template_name")
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return {name: "" if value is None else value for name, value in attrs.items()}
-
 
 class ContentSerializer(StrictModel):
     """What a campaign says and to whom. Writable while it is a draft."""

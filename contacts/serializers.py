@@ -17,6 +17,7 @@ from whatsapp_campaigns.api.errors import Unfit
 from whatsapp_campaigns.api.fields import Flag, Moment, Strict, StrictModel, Text, Whole, id_field, id_list
 
 MAX_ATTRIBUTES = 100
+OPTIONAL: dict[str, Any] = {"required": False, "allow_blank": True, "allow_null": True}
 SHOWN_REJECTED = 100  # rows in an import's own answer
 
 
@@ -25,6 +26,7 @@ class CategorySerializer(StrictModel):
     color = serializers.RegexField(
         r"^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})\Z",
         required=False,
+        allow_null=True,
         error_messages={"invalid": _("Give a colour such as #25d366.")},
         help_text="#25d366",
     )
@@ -33,6 +35,10 @@ class CategorySerializer(StrictModel):
         model = Category
         fields = ("id", "name", "color", "created_by", "created_at", "updated_at")
         read_only_fields = ("id", "created_by", "created_at", "updated_at")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Without a colour a category keeps the one it has."""
+        return {name: value for name, value in attrs.items() if value is not None}
 
 
 class BriefCategorySerializer(StrictModel):
@@ -45,11 +51,11 @@ class BriefCategorySerializer(StrictModel):
 class ContactSerializer(StrictModel):
     """A person. Write `full_number`, or `phone_number` with `country_code` ("+33", or FR); any usual spelling."""
 
-    full_number = Text(source="number", required=False, max_length=60, help_text="+33612345678")
-    country_code = Text(required=False, allow_blank=True, max_length=60, help_text="+33")
-    phone_number = Text(required=False, max_length=60, help_text="612345678")
-    first_name = Text(required=False, allow_blank=True, max_length=120)
-    last_name = Text(required=False, allow_blank=True, max_length=120)
+    full_number = Text(source="number", max_length=60, help_text="+33612345678", **OPTIONAL)
+    country_code = Text(max_length=60, help_text="+33", **OPTIONAL)
+    phone_number = Text(max_length=60, help_text="612345678", **OPTIONAL)
+    first_name = Text(max_length=120, **OPTIONAL)
+    last_name = Text(max_length=120, **OPTIONAL)
     one_of = ("full_number", "phone_number")
 
     class Meta:
@@ -91,16 +97,17 @@ class ContactSerializer(StrictModel):
     def _news(self, full: str | None, phone: str | None, country: str | None) -> tuple[str | None, str | None]:
         """What differs from the contact as it is: old clients send everything back and change one field."""
         contact = cast(Contact, self.instance)
-        if phone == contact.phone_number and country in (None, contact.country_code):
+        same_country = country in (None, "", contact.country_code)
+        if phone == contact.phone_number and same_country:
             phone = None
-        elif phone is None and country not in (None, contact.country_code):
+        elif not phone and not same_country:
             phone = contact.phone_number
         return (None if full == (contact.number or "") else full), phone
 
 
 def _number(field: str, text: str | None, country: str) -> str:
     """E.164, or "" for none given. Raises Unfit with the reason under the field's name."""
-    if text is None:
+    if not text:
         return ""
     region = countries.find(country) if country else settings.DEFAULT_COUNTRY
     if not region:

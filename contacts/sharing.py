@@ -58,14 +58,14 @@ def withdraw(user: User, contact: Contact) -> None:
             return
         contact.categories.remove(*Category.objects.of(user).filter(contacts=contact))
         contact.linked_to.remove(user)
-        if contact.created_by_id == user.pk:
-            Contact.objects.filter(pk=contact.pk).update(created_by=None)
-            if not _is_had(contact) and contact.opted_out_at is None:
-                _delete(contact)
+        Contact.objects.filter(pk=contact.pk, created_by=user).update(created_by=None)
+        contact.refresh_from_db(fields=["created_by"])
+        if not _is_had(contact) and contact.opted_out_at is None:
+            _delete(contact)
 
 
 def _is_had(contact: Contact) -> bool:
-    return contact.linked_to.exists() or contact.categories.exists()
+    return contact.created_by_id is not None or contact.linked_to.exists() or contact.categories.exists()
 
 
 def _delete(contact: Contact) -> None:

@@ -24,7 +24,7 @@ from contacts.models import Contact
 from gupshup.models import Sender, Template
 
 CHUNK = 50_000
-RECENT = "7 days"  # calls that a report or a quoted answer may still name
+RECENT = "2 days"  # calls that a report or a quoted answer may still name
 
 CAMPAIGN_STATES = {
     "draft": CampaignStatus.DRAFT,
@@ -155,11 +155,15 @@ STATUS = """CASE lower(trim(m.status)) WHEN 'sent' THEN 30 WHEN 'delivered' THEN
                  WHEN 'failed' THEN 35 WHEN 'error' THEN 35 ELSE 15 END"""
 JOINED = f"{MESSAGES.stage} m LEFT JOIN {CONTACTS.stage} k ON k.id = m.contact_id"
 
+# The second and later messages to one person in one campaign. Few: so first which people, then which rows.
 _DOUBLES = f"""
     CREATE TEMP TABLE doubles AS
     SELECT n FROM (
         SELECT m.n, row_number() OVER (PARTITION BY m.campaign_id, {DESTINATION}, {KIND} ORDER BY m.n) AS place
-          FROM {JOINED}) AS ranked WHERE place > 1"""
+          FROM {JOINED}
+         WHERE (m.campaign_id, {DESTINATION}, {KIND}) IN (
+               SELECT m.campaign_id, {DESTINATION}, {KIND} FROM {JOINED} GROUP BY 1, 2, 3 HAVING count(*) > 1)
+        ) AS ranked WHERE place > 1"""
 # When a person answered a campaign. The old system sent Message 2 after an answer, so that one proves the other.
 _REPLIES = f"""
     CREATE TEMP TABLE replies AS

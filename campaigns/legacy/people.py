@@ -143,8 +143,8 @@ def _read_numbers(chunk: dict[str, int], region: str) -> None:
             copy.write_row((n, *_number(full, phone, country, region)))
     sql.run(
         f"UPDATE {CONTACTS.stage} o SET number = r.number, calling = r.calling, problem = r.problem "
-        "FROM read_numbers r WHERE r.n = o.n",
-        {},
+        "FROM read_numbers r WHERE r.n = o.n AND o.n BETWEEN %(first)s AND %(last)s",
+        chunk,
     )
 
 

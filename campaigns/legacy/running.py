@@ -32,6 +32,7 @@ def import_all(source: Source, plan: Plan, say: Say) -> Report:
     for table in TABLES:
         staging.load(source, table, report)
         say(f"{table.name}: {report.of(table).read} rows read")
+    source.let_go()
     people.take_users(plan.label, report)
     people.take_categories(plan.label, report)
     people.take_contacts(plan.label, plan.region, report)

@@ -36,6 +36,9 @@ class Source(Protocol):
     def copy(self, table: Table, columns: list[str], into: Staged) -> list[tuple[int, str]]:
         """Write every row's columns; answers the lines that are no rows, each with why."""
 
+    def let_go(self) -> None:
+        """Everything has been read."""
+
 
 def _check(table: Table, found: Sequence[str]) -> list[str]:
     missing = [name for name in table.required if name not in found]
@@ -86,6 +89,9 @@ class Server:
                 into.write(data)
         return []
 
+    def let_go(self) -> None:
+        self._connection.rollback()
+
 
 class Folder:
     """Files <table>.csv (or .csv.gz) with a header line, in UTF-8, separated by commas or semicolons."""
@@ -105,6 +111,9 @@ class Folder:
             header, delimiter = self._header(file)
             places = [header.index(name) for name in columns]
             return list(self._rows(csv.reader(file, delimiter=delimiter), len(header), places, into))
+
+    def let_go(self) -> None:
+        """Files are closed already."""
 
     def _rows(self, reader: Any, width: int, places: list[int], into: Staged) -> Iterator[tuple[int, str]]:
         csv.field_size_limit(LONGEST_CELL)

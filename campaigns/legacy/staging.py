@@ -63,7 +63,7 @@ Say = Callable[[str], None]
 def prepare() -> None:
     """Make this session ready: memory for sorting, times without an offset are UTC."""
     for statement in (
-        "SET work_mem = '128MB'",
+        "SET work_mem = '256MB'",
         "SET TIME ZONE 'UTC'",
         _MOMENT,
         "DROP TABLE IF EXISTS pg_temp.refused",

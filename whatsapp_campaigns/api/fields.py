@@ -9,6 +9,7 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 MAX_ID = 2**63 - 1
 MAX_IDS = 100_000  # in one list
@@ -16,7 +17,11 @@ ANYTHING = "^[^\\x00]*$"  # what a text may be, for the OpenAPI document
 
 
 class Text(serializers.CharField):
-    """A JSON string; DRF's own would take numbers too."""
+    """A JSON string; DRF's own would take numbers too. Where null is allowed it means the empty text."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        value = super().run_validation(data)
+        return "" if value is None else value
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
