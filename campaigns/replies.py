@@ -99,6 +99,7 @@ def _call_is_open(sender_id: int, inbound: Inbound, at: datetime) -> bool:
         message_type=Kind.MESSAGE_1,
         attempts__sender_id=sender_id,
         attempts__state__in=(AttemptState.INTENT, AttemptState.UNCERTAIN),
+        attempts__wire_at__isnull=False,
         attempts__started_at__range=(at - WINDOW, at + statuses.SKEW),
     ).exists()
 
@@ -147,6 +148,7 @@ def _adopted_by_quote(sender_id: int, inbound: Inbound) -> Message | None:
                   a.started_at, a.deadline
              FROM campaigns_attempt a JOIN campaigns_message m ON m.id = a.message_id
             WHERE a.sender_id = %(sender)s AND a.destination = %(destination)s AND a.state IN ('intent', 'uncertain')
+              AND a.wire_at IS NOT NULL
             ORDER BY a.started_at DESC FOR UPDATE OF m""",
         {"sender": sender_id, "destination": inbound.phone},
     )

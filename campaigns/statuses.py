@@ -141,7 +141,7 @@ def _open_calls(sender_id: int, strangers: Sequence[Heard]) -> list[Call]:
     """The calls without an outcome to these destinations, their messages locked."""
     rows = sql.rows(
         f"""{_CALL.format(times=", a.started_at, a.deadline")}
-              AND a.destination = ANY(%(destinations)s) AND a.state IN ('intent', 'uncertain')
+              AND a.destination = ANY(%(destinations)s) AND a.state IN ('intent', 'uncertain') AND a.wire_at IS NOT NULL
              ORDER BY a.message_id, a.id FOR UPDATE OF m""",
         {"sender": sender_id, "destinations": list({one.report.destination for one in strangers})},
     )

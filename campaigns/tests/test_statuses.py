@@ -172,6 +172,18 @@ def test_an_answer_recorded_meanwhile_is_not_given_to_an_older_call(sender, laun
     assert new.status == (Status.SUBMITTED if by == "report" else Status.DELIVERED)
 
 
+def test_a_call_that_nobody_may_have_made_yet_adopts_no_report(sender, launched):
+    """Before the wire mark nothing has left: the report is about somebody else's message to this person."""
+    launched(people=1)
+    message = Message.objects.get()
+    Message.objects.filter(pk=message.pk).update(status=Status.SENDING, next_attempt_at=None)
+    attempt = message.attempts.create(sender=sender, destination=message.destination, deadline=timezone.now())
+    report(sender, "enqueued", gs_id="gs-foreign", destination=message.destination)
+    read_inbox()
+    attempt.refresh_from_db()
+    assert (attempt.state, attempt.provider_id) == (AttemptState.INTENT, None)
+
+
 def test_a_report_about_somebody_else_adopts_nothing_and_is_kept_warm_then_foreign(sender, message):
     report(sender, "delivered", gs_id="foreign", other="wa", destination="33611111111")
     read_inbox()
