@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import os
 import random
 import signal
@@ -64,6 +65,7 @@ def _settle_in(parent: int, log: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     random.seed()
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # where is it? For a run that does not come to rest
 
 
 def wait(child: Child, seconds: float) -> int | None:

@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Evidence:
-    """`accepted`, `refused`, `callbacks`: the ledger's lists. The rest are our tables and the journals' lines by kind."""
+    """`accepted`, `refused`, `callbacks`: the ledger's lists. The rest: our tables, and the journals' lines by kind."""
 
     run: Run
     accepted: list[Row]

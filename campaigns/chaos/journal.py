@@ -45,9 +45,9 @@ def watch_sending(journal: Journal) -> None:
 
 
 def _begin(journal: Journal, begin: Any) -> Any:
-    def watched(sender_id: int, lease: Any, messages: Any) -> Any:
+    def watched(sender_id: int, lease: Any, messages: Any, *further: Any) -> Any:
         journal.note("begin", messages=[message.id for message in messages])
-        begun = begin(sender_id, lease, messages)
+        begun = begin(sender_id, lease, messages, *further)
         journal.note("begun", pairs=[[item.message.id, item.attempt_id] for item in begun or ()])
         return begun
 
@@ -70,9 +70,9 @@ def _mark(journal: Journal, mark: Any) -> Any:
 
 
 def _call(journal: Journal, call: Any) -> Any:
-    def watched(service: Any, use: Any, item: Any) -> Any:
+    def watched(service: Any, use: Any, item: Any, *further: Any) -> Any:
         started = max(monotonic(), item.opens)
-        response = call(service, use, item)
+        response = call(service, use, item, *further)
         journal.note(
             "answered",
             attempt=item.attempt_id,

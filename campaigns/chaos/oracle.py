@@ -83,11 +83,11 @@ def accepted_is_known(evidence: Evidence) -> Iterator[str]:
         if known and known not in by_id:
             yield f"attempt {attempt['id']} has an id that the provider never gave"
     for entry in evidence.accepted:
-        attempt = owners.get(entry["seq"])
-        if attempt is None:
+        owner = owners.get(entry["seq"])
+        if owner is None:
             yield f"{entry['destination']}: the provider took call {entry['calls']}, and no attempt stands for it"
-        elif attempt["state"] not in (*POSSIBLE, "refused"):
-            yield f"attempt {attempt['id']} is {attempt['state']}, and the provider took it"
+        elif owner["state"] not in (*POSSIBLE, "refused"):
+            yield f"attempt {owner['id']} is {owner['state']}, and the provider took it"
     taken = Counter(attempt["id"] for attempt in owners.values())
     for pk, n in taken.items():
         if n > 1:
@@ -125,7 +125,7 @@ def uncertain_is_honest(evidence: Evidence) -> Iterator[str]:
     marked = {pk: line for line in evidence.lines["mark"] for pk in line["attempts"]}
     recorded = {pk for line in evidence.lines["recorded"] for pk in line["attempts"]}
     answered = {line["attempt"]: line for line in evidence.lines["answered"]}
-    lost = {pk for line in evidence.lines["mark_lost"] for pk in line["attempts"]}
+    lost = set(_marks_lost(evidence))
     struck = _struck(evidence)
     for attempt in evidence.attempts.values():
         pk = attempt["id"]
@@ -140,6 +140,18 @@ def uncertain_is_honest(evidence: Evidence) -> Iterator[str]:
                 yield f"attempt {pk} is uncertain ({answer['code']}) without a fault"
         elif mark["pid"] not in evidence.run.deaths and not _in_outage(evidence, mark["at"]):
             yield f"attempt {pk} is uncertain, and its worker {mark['pid']} lives"
+
+
+def _marks_lost(evidence: Evidence) -> Iterator[int]:
+    """Attempts whose mark may stand without its worker knowing: the commit failed, or a trap swallowed its answer."""
+    for line in evidence.lines["mark_lost"]:
+        yield from line["attempts"]
+    for trap in evidence.lines["trap"]:
+        if trap["point"] == "mark.after+lose":
+            mine = [
+                line for line in evidence.lines["marked"] if line["pid"] == trap["pid"] and line["at"] <= trap["at"]
+            ]
+            yield from mine[-1]["attempts"]
 
 
 def _struck(evidence: Evidence) -> set[str]:
@@ -204,9 +216,9 @@ def failed_is_said(evidence: Evidence) -> Iterator[str]:
     for pk, message in evidence.messages.items():
         if message["status"] in (Status.CANCELLED, Status.SKIPPED) and pk in standing:
             yield f"message {pk} is {Status(message['status']).word}, and was accepted"
-        if message["status"] == Status.FAILED and pk not in reported and message["destination"] not in refused:
-            if message["reason"] != "no_more_tries":
-                yield f"message {pk} failed, and nobody said so ({message['error_code']})"
+        unexplained = message["status"] == Status.FAILED and message["reason"] != "no_more_tries"
+        if unexplained and pk not in reported and message["destination"] not in refused:
+            yield f"message {pk} failed, and nobody said so ({message['error_code']})"
 
 
 def rate_is_kept(evidence: Evidence) -> Iterator[str]:

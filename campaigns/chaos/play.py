@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from socket import socket
 from time import monotonic, sleep, time
 from typing import Any
 
@@ -21,9 +22,10 @@ from campaigns.chaos.children import Child
 from campaigns.chaos.journal import Journal
 from campaigns.chaos.plan import SPEED, WORKERS, Action, Plan
 from campaigns.chaos.points import Trap
-from campaigns.chaos.world import Provider, World
+from campaigns.chaos.world import Provider, World, listen, webhook_at
 
-QUIET_SECONDS = 60.0  # with the faults off all must be quiet within this time
+STILL_SECONDS = 25.0  # with the faults off something must move within this time, until all is quiet
+LONGEST = 600.0  # and be quiet within this time, however slow the machine
 RESTART_PAUSE = 0.05  # seconds before a dead process is started again
 PEOPLES = ("opt_out", "pause", "resume", "launch", "cancel")  # actions of people, not of the machine room
 
@@ -49,6 +51,7 @@ class Run:
     plan: Plan
     folder: Path
     handler: WSGIHandler
+    listener: socket = field(default_factory=listen)
     fired: Counter[str] = field(default_factory=Counter)
     outages: list[tuple[float, float]] = field(default_factory=list)  # of the database, wall time
     deaths: dict[int, float] = field(default_factory=dict)  # pid -> when
@@ -64,7 +67,7 @@ class Run:
     def play(self) -> Provider:
         """Everything up to quiet; answers the provider, still alive. Raises NotQuietError."""
         flags = ("--seed", str(self.plan.seed), "--speed", str(SPEED), "--faults", self.plan.fault_spec)
-        provider = Provider(self.folder, self.world.webhook, *flags)
+        provider = Provider(self.folder, webhook_at(self.listener), *flags)
         try:
             provider.switch(behaviour=self.plan.behaviour, hang_seconds=3, drip_seconds=0.2)
             self._stage(provider)
@@ -120,7 +123,7 @@ class Run:
             traps = self.plan.web_traps[self._web_generation]
         name = f"web-{self._web_generation}"
         self._web_generation += 1
-        body = partial(roles.web, listener=self.world.listener, handler=self.handler, traps=traps)
+        body = partial(roles.web, listener=self.listener, handler=self.handler, traps=traps)
         self.others["web"] = self._fork(name, body)
 
     # -- the parent's loop
@@ -226,27 +229,29 @@ class Run:
 
     # -- the end
     def _end_faults(self, provider: Provider) -> None:
-        """Everything awake, no more traps in new processes, the provider well again; what it has booked comes sooner."""
+        """Everything awake, no more traps in new processes, the provider well again; what it booked comes sooner."""
         self._ending = True
         self._thaw(monotonic(), everybody=True)
         provider.switch(faults="", speed=SPEED * 4)
         self.others["settler"] = self._fork("settler", roles.settler)
 
     def _wait_until_quiet(self, provider: Provider) -> None:
-        until = monotonic() + QUIET_SECONDS
-        seen: list[Any] = []
-
-        def quiet() -> bool:
-            if monotonic() > until:
-                raise NotQuietError(str(self._restless(provider)))
+        """Raises NotQuietError when nothing moves any more, and yet not all is done."""
+        began = moved = monotonic()
+        last: dict[str, Any] | None = None
+        while True:
             now = self._restless(provider)
-            seen[:] = [*seen[-1:], now]
-            if now is not None and not now["moving"] and now["held"]:
+            if now is not None and now == last and not now["moving"]:
+                if not now["held"]:
+                    return
                 self._let_a_day_pass()
-                return False
-            return len(seen) == 2 and seen[0] == seen[1] and now is not None and not (now["moving"] or now["held"])
-
-        while not quiet():
+            if now is not None and now != last:
+                moved = monotonic()
+            if monotonic() - moved > STILL_SECONDS or monotonic() - began > LONGEST:
+                for child in (*self.workers.values(), *self.others.values()):
+                    child.signal(signal.SIGUSR1)  # to its log: where it is
+                raise NotQuietError(str(now))
+            last = now
             pause = monotonic() + 0.08
             self._watch(lambda pause=pause: monotonic() > pause)  # type: ignore[misc]
 
@@ -255,13 +260,14 @@ class Run:
         with contextlib.suppress(psycopg.OperationalError):
             (found,) = self.world.ask(_RESTLESS)
             queue = provider.get("/queue")
-            moving = {name: n for name, n in found.items() if n and name not in ("held", "callbacks")}
+            done = {name: found.pop(name) for name in ("callbacks", "attempts")}
+            moving = {name: n for name, n in found.items() if n and name != "held"}
             if queue["pending_callbacks"]:
                 moving["provider"] = queue["pending_callbacks"]
             held = found["held"] if moving.get("pending", 0) == found["held"] else 0
             if held:
                 moving = {name: n for name, n in moving.items() if name not in ("pending", "campaigns")}
-            return {"moving": moving, "held": held, "callbacks": found["callbacks"]}
+            return {"moving": moving, "held": held, "done": done}
         return None
 
     def _let_a_day_pass(self) -> None:
@@ -279,6 +285,7 @@ class Run:
             frozen.child.signal(signal.SIGCONT)
         for child in (*self.workers.values(), *self.others.values()):
             children.end(child)
+        self.listener.close()
 
 
 _RESTLESS = """
@@ -288,6 +295,7 @@ _RESTLESS = """
            (SELECT count(*) FROM campaigns_attempt WHERE state = 'intent') AS intents,
            (SELECT count(*) FROM gupshup_callback WHERE due_at IS NOT NULL) AS unread,
            (SELECT count(*) FROM gupshup_callback) AS callbacks,
+           (SELECT count(*) FROM campaigns_attempt) AS attempts,
            (SELECT count(*) FROM campaigns_message m WHERE m.status = 0 AND EXISTS (
                 SELECT 1 FROM campaigns_attempt a WHERE a.destination = m.destination AND a.sender_id = m.sender_id
                    AND a.state = 'uncertain' AND a.released_at IS NULL)) AS held"""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from random import random
 from socket import socket
-from threading import Event
+from threading import BoundedSemaphore, Event
 from time import monotonic, sleep
 from typing import Any
 
@@ -32,6 +32,7 @@ from gupshup import breaker
 from gupshup.api import transport
 from gupshup.models import Sender, Template
 
+WEB_THREADS = 16
 RIVALS, LAUNCHERS = 50, 5  # people who press "launch" at once, in so many processes
 TRUNCATE = """
     TRUNCATE campaigns_campaign, campaigns_message, campaigns_attempt, campaigns_interaction, campaigns_event,
@@ -122,10 +123,26 @@ class _Silent(WSGIRequestHandler):
         """No access log."""
 
 
+class _Server(ThreadedWSGIServer):
+    """As many requests at a time as the web server of a production takes: fewer than the pool has connections."""
+
+    places = BoundedSemaphore(WEB_THREADS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.places.acquire()
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.places.release()
+
+
 def web(journal: Journal, listener: socket, handler: WSGIHandler, traps: Sequence[points.Trap]) -> None:
     """The webhook behind Django's threaded server, on a socket that outlives it."""
     points.arm(traps, journal)
-    server = ThreadedWSGIServer(("127.0.0.1", 0), _Silent, bind_and_activate=False)
+    server = _Server(("127.0.0.1", 0), _Silent, bind_and_activate=False)
     server.socket = listener
     server.server_address = listener.getsockname()
     server.server_name, server.server_port = "127.0.0.1", listener.getsockname()[1]

@@ -18,7 +18,7 @@ def environment() -> dict[str, str]:
         "SENDING_LEASE_SECONDS": str(LEASE),
         "SENDING_DEADLINE_SECONDS": str(DEADLINE),
         "SENDING_THREADS": "8",
-        "DATABASE_POOL_SIZE": "12",
+        "DATABASE_POOL_SIZE": "20",
         "CELERY_BROKER_URL": "memory://",
         "LOG_LEVEL": "WARNING",
         "HTTPS": "0",
@@ -35,7 +35,8 @@ def shorten() -> None:
     outbox.SAME_PERSON_GAP = timedelta(seconds=PERSON_GAP)
     outbox.OPEN_OUTCOME_WAIT = timedelta(seconds=0.4)
     outcomes.delay = _delay
-    ingest.PATIENCE = tuple(timedelta(seconds=seconds) for seconds in (0.3, 0.6, 1.2, 2.4))
+    first = timedelta(seconds=0.3)
+    ingest.PATIENCE = (first, 2 * first, 4 * first, 8 * first)
     breaker.FIRST_WAIT, breaker.LONGEST_WAIT = timedelta(seconds=0.3), timedelta(seconds=1)
     breaker.CURABLE = dict.fromkeys(breaker.CURABLE, timedelta(seconds=0.4))
     pacing.push_back = _pushing_back(pacing.push_back)

@@ -1,4 +1,4 @@
-"""What a run stands on: a throw-away PostgreSQL that survives crashes, the simulator, and the web's listening socket."""
+"""What a run stands on: a throw-away PostgreSQL that survives crashes, the simulator, the web's listening socket."""
 
 from __future__ import annotations
 
@@ -32,11 +32,6 @@ class World:
         self.folder = folder
         self.postgres = Postgres(folder / "postgres", home=home)
         self.url = self.postgres.start()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-
-    @property
-    def webhook(self) -> str:
-        return f"http://127.0.0.1:{self.listener.getsockname()[1]}/api/webhooks/gupshup/{SECRET}"
 
     def connect(self) -> psycopg.Connection[dict[str, Any]]:
         """A plain connection. Raises psycopg.OperationalError while the server is away."""
@@ -94,8 +89,14 @@ class World:
             connection.execute("SELECT 1 FROM gupshup_sender FOR UPDATE")
             sleep(seconds)
 
-    def stop(self) -> None:
-        self.listener.close()
+
+def listen() -> socket.socket:
+    """The web's socket of one run: the parent holds it, so that it outlives every web process."""
+    return socket.create_server(("127.0.0.1", 0), backlog=256)
+
+
+def webhook_at(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}/api/webhooks/gupshup/{SECRET}"
 
 
 def _lives(pid: int) -> bool:
