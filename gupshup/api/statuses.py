@@ -51,13 +51,19 @@ _SYNONYMS: Final = {
 }
 _WORDS: Final = {word.value: word for word in Word} | _SYNONYMS
 
-# What the enterprise gateway writes as "error" of a message that fared well.
-NO_ERROR: Final = frozenset({"000", "025", "026"})
+# What the enterprise gateway writes as "error" of a message that fared well; it says how, where the word does not.
+_FARED: Final = {"000": Word.DELIVERED, "025": Word.SENT, "026": Word.READ}
+NO_ERROR: Final = frozenset(_FARED)
 
 
 def word_of(value: object) -> Word:
     """Our word for theirs, whatever its case; OTHER for everything unknown."""
     return _WORDS.get(value.strip().lower(), Word.OTHER) if isinstance(value, str) else Word.OTHER
+
+
+def word_of_code(code: str | None) -> Word:
+    """How a message of the enterprise gateway fared, by the code alone; OTHER for a failure's code."""
+    return _FARED.get(code or "", Word.OTHER)
 
 
 def is_status(value: object) -> bool:

@@ -38,7 +38,7 @@ from gupshup.api.reading import (
     text_of,
     url_of,
 )
-from gupshup.api.statuses import NO_ERROR, Word, word_of
+from gupshup.api.statuses import NO_ERROR, Word, word_of, word_of_code
 
 Fields = Mapping[str, Any]
 _CONSENT: Final = {"OPT_IN": False, "OPT_OUT": True, "OPTIN": False, "OPTOUT": True}
@@ -160,8 +160,10 @@ def report(fields: Fields, source: Source, now: datetime) -> Event:
     candidates = ids_of(fields.get("externalId"), fields.get("messageId"), fields.get("gsId"))
     if not candidates:
         return Unrecognised(source=source, reason="report without an id")
-    deleted, failed = word is Word.DELETED, word is Word.FAILED
     code = _code(first(fields, "errorCode", "errCode", "code"))
+    if word is Word.OTHER:  # the GET form says SUCCESS
+        word = word_of_code(code)
+    deleted, failed = word is Word.DELETED, word is Word.FAILED
     moments = (first(fields, "eventTs", "deliveredTS", "ts"), fields.get("timestamp"))
     return StatusReport(
         source=source,

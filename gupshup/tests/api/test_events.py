@@ -161,6 +161,16 @@ def test_a_status_is_known_in_every_layout(word, case, external, own, second, la
     assert interaction.interaction_type == word
 
 
+@pytest.mark.parametrize(
+    ("code", "word"), [("000", Word.DELIVERED), ("025", Word.SENT), ("026", Word.READ), ("001", Word.OTHER)]
+)
+def test_the_gateways_code_tells_what_the_word_success_does_not(code, word):
+    form = {"externalId": "1-2", "deliveredTS": "1791194400000", "status": "SUCCESS", "errCode": code}
+    (event,) = parse(urlencode(form).encode(), now=NOW)
+    assert isinstance(event, StatusReport)
+    assert (event.word, event.code) == (word, None)
+
+
 def test_what_is_neither_message_nor_status_is_no_interaction():
     assert GupshupService.parse_webhook_payload({"type": "user-event", "payload": {"type": "opted-out"}}) is None
     assert GupshupService.parse_webhook_payload({}) is None
