@@ -211,20 +211,34 @@ def _write_range(campaign: Campaign) -> None:
 
 
 def finish_done(sender_id: int | None = None) -> int:
-    """Mark the running campaigns finished whose every Message 1 is past pending and sending; answers how many."""
-    return sql.run(
-        """
-        UPDATE campaigns_campaign c
-           SET status = 'finished', completed_at = clock_timestamp(), updated_at = clock_timestamp(),
-               version = version + 1
-         WHERE c.status = 'running' AND (%(sender)s::bigint IS NULL OR c.sender_id = %(sender)s)
-           AND NOT EXISTS (SELECT 1 FROM campaigns_message m
-                            WHERE m.campaign_id = c.id AND m.message_type = 'message_1'
-                              AND m.next_attempt_at IS NOT NULL)
-           AND NOT EXISTS (SELECT 1 FROM campaigns_attempt a JOIN campaigns_message m ON m.id = a.message_id
-                            WHERE a.state = 'intent' AND m.campaign_id = c.id AND m.message_type = 'message_1')""",
-        {"sender": sender_id},
-    )
+    """Mark the running campaigns finished whose every Message 1 is past pending and sending; answers how many.
+
+    Two looks: the second under the lock that whoever makes a message wait again must have (`outcomes`).
+    """
+    with transaction.atomic():
+        done = sql.rows(
+            f"""SELECT c.id FROM campaigns_campaign c
+                 WHERE (%(sender)s::bigint IS NULL OR c.sender_id = %(sender)s) AND {_DONE}
+                 ORDER BY c.id FOR UPDATE SKIP LOCKED""",
+            {"sender": sender_id},
+        )
+        if not done:
+            return 0
+        return sql.run(
+            f"""UPDATE campaigns_campaign c
+                   SET status = 'finished', completed_at = clock_timestamp(), updated_at = clock_timestamp(),
+                       version = version + 1
+                 WHERE c.id = ANY(%(ids)s) AND {_DONE}""",
+            {"ids": [pk for (pk,) in done]},
+        )
+
+
+_DONE = """
+    c.status = 'running'
+    AND NOT EXISTS (SELECT 1 FROM campaigns_message m
+                     WHERE m.campaign_id = c.id AND m.message_type = 'message_1' AND m.next_attempt_at IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM campaigns_attempt a JOIN campaigns_message m ON m.id = a.message_id
+                     WHERE a.state = 'intent' AND m.campaign_id = c.id AND m.message_type = 'message_1')"""
 
 
 def cancel_waiting(campaign_id: int, seconds: float = 50) -> int:

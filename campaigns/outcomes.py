@@ -168,14 +168,32 @@ _RECORDERS = {
 # -- the named transitions; each expects the message's lock to be held
 
 
+def _keep_open(ids: Sequence[int]) -> None:
+    """A Message 1 that waits again keeps its campaign open, or opens it anew; `launching.finish_done` looks under the
+    same lock.
+    """
+    campaigns = sql.rows(
+        """SELECT c.id, c.status FROM campaigns_campaign c
+            WHERE c.id IN (SELECT campaign_id FROM campaigns_message
+                            WHERE id = ANY(%(ids)s) AND message_type = 'message_1')
+            ORDER BY c.id FOR SHARE""",
+        {"ids": ids},
+    )
+    for pk in [pk for pk, status in campaigns if status == CampaignStatus.FINISHED]:
+        Campaign.objects.filter(pk=pk).move(CampaignStatus.FINISHED, to=CampaignStatus.RUNNING, completed_at=None)
+
+
 def back_to_pending(ids: Iterable[int], wait: float = 0.0) -> int:
     """Proved not sent, and nobody's fault: due again after `wait` seconds, no retry counted."""
+    if not (ids := list(ids)):
+        return 0
+    _keep_open(ids)
     return sql.run(
         """UPDATE campaigns_message
               SET status = 0, next_attempt_at = clock_timestamp() + make_interval(secs => %(wait)s),
                   updated_at = clock_timestamp()
             WHERE id = ANY(%(ids)s) AND status IN (10, 15)""",
-        {"ids": list(ids), "wait": wait},
+        {"ids": ids, "wait": wait},
     )
 
 
@@ -184,6 +202,7 @@ def refuse(ids: Iterable[int], code: str, text: str) -> None:
     for message in Message.objects.filter(id__in=list(ids)).only("id", "retry_count", "status"):
         refusals = message.retry_count + 1
         if may_retry(refusals):
+            _keep_open([message.pk])
             sql.run(
                 """UPDATE campaigns_message
                       SET status = 0, retry_count = %(refusals)s, error_code = %(code)s, error_message = %(text)s,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns import invariants, reconciling, reports, statuses
+from campaigns import invariants, launching, outcomes, reconciling, reports, statuses
 from campaigns.models import Attempt, Message
 from campaigns.status import NEWS, AttemptState, CampaignStatus, Status
 from campaigns.tests.provider import accepted, read_inbox, report, says
@@ -72,6 +74,34 @@ def test_a_failure_of_the_passing_kind_waits_60_seconds_and_is_sent_anew(sender,
     assert (message.status, message.retry_count) == (Status.PENDING, 1)
     assert timedelta(seconds=50) < message.next_attempt_at - timezone.now() <= timedelta(seconds=60)
     assert Attempt.objects.get().state == AttemptState.REFUSED
+
+
+def test_a_passing_failure_reported_after_the_end_opens_the_campaign_again(sender, message):
+    """Validates: 6.3, 6.6"""
+    assert launching.finish_done() == 1
+    report(sender, "failed", gs_id="gs-1", other="wa", code=131000)
+    read_inbox()
+    message.campaign.refresh_from_db()
+    assert (message.campaign.status, message.campaign.completed_at) == (CampaignStatus.RUNNING, None)
+    assert launching.finish_done() == 0
+    assert not any(invariants.check().values())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_campaign_does_not_end_while_a_message_is_just_made_to_wait_again(sender, message):
+    """The rival has not committed yet, so that its message looks done."""
+
+    def finish():
+        try:
+            return launching.finish_done()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as rival, transaction.atomic():
+        message.attempts.update(state=AttemptState.REFUSED)
+        outcomes.refuse([message.pk], "131000", "")
+        assert rival.submit(finish).result(10) == 0
+    assert not any(invariants.check().values())
 
 
 def test_a_delivery_of_a_refused_call_ends_the_retry(sender, message):
