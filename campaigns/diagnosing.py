@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from celery import current_app
 from django.conf import settings
 from django.utils.translation import gettext as _
+from kombu import Connection
 
 from campaigns.models import Campaign
 from campaigns.status import CampaignStatus
@@ -51,7 +51,7 @@ def _broker() -> Finding:
     where = urlsplit(settings.CELERY_BROKER_URL)
     name = {"broker": f"{where.scheme}://{where.hostname or ''}{f':{where.port}' if where.port else ''}"}
     try:
-        with current_app.connection_for_write() as connection:
+        with Connection(settings.CELERY_BROKER_URL, connect_timeout=BROKER_SECONDS) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_SECONDS)
     except Exception:  # each kind of broker has kinds of trouble of its own
         return attention(

@@ -26,6 +26,7 @@ ADMIN = {
     "sessions": NOTHING,
     "axes": NOTHING,
     "django_celery_beat": NOTHING,
+    "legacy": NOTHING,
 }
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from gupshup.api.reading import clean
+
 
 class Words(NamedTuple):
     """One sentence in both languages; the caller picks (this package knows no gettext)."""
@@ -620,7 +622,7 @@ def normalise(code: object) -> str:
         return ""
     if isinstance(code, float):
         return str(int(code)) if code.is_integer() else ""
-    return str(code).strip().lower()[:64] if isinstance(code, int | str) else ""
+    return clean(str(code), 256).strip().lower()[:64] if isinstance(code, int | str) else ""
 
 
 def lookup(code: object) -> ErrorEntry:

@@ -128,3 +128,10 @@ def test_any_code_has_an_entry(code):
 def test_a_text_without_a_code_is_known_too(text, code):
     entry = by_text(text)
     assert (entry.code if entry else None) == code
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [("\x00", ""), ("1\x0002", "102"), ("\ud800", "\ufffd"), (" 1002\n", "1002")]
+)
+def test_a_code_is_what_a_database_can_hold(code, expected):
+    assert lookup(code).code == expected
