@@ -110,13 +110,16 @@ class Folder:
             assert file is not None
             header, delimiter = self._header(file)
             places = [header.index(name) for name in columns]
-            return list(self._rows(csv.reader(file, delimiter=delimiter), len(header), places, into))
+            before = csv.field_size_limit(LONGEST_CELL)  # the limit is the whole process's: imports rely on it
+            try:
+                return list(self._rows(csv.reader(file, delimiter=delimiter), len(header), places, into))
+            finally:
+                csv.field_size_limit(before)
 
     def let_go(self) -> None:
         """Files are closed already."""
 
     def _rows(self, reader: Any, width: int, places: list[int], into: Staged) -> Iterator[tuple[int, str]]:
-        csv.field_size_limit(LONGEST_CELL)
         while True:
             try:
                 row = next(reader)
