@@ -1,4 +1,4 @@
-"""From a fresh clone to a working `.venv`: `python -I bootstrap.py (demo|test|bench) [arguments]`.
+"""From a fresh clone to a working `.venv`: `python -I bootstrap.py (demo|test|bench|chaos) [arguments]`.
 
 Standard library only and one file, because nothing is installed yet; the other modules of this package lean on
 it, not the other way round. Everything is written inside the clone, except the caches of pip and uv.
@@ -23,11 +23,17 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 OLDEST = (3, 11)
 BASE_PYTHON: str = getattr(sys, "_base_executable", "") or sys.executable  # not the `.venv` that may be replaced
 SPACE_FOR_PACKAGES = 700 * 1024**2
-REQUIREMENTS = {"demo": "requirements.txt", "test": "requirements-dev.txt", "bench": "requirements.txt"}
+REQUIREMENTS = {
+    "demo": "requirements.txt",
+    "test": "requirements-dev.txt",
+    "bench": "requirements.txt",
+    "chaos": "requirements.txt",
+}
 PROGRAMS = {
     "demo": "whatsapp_campaigns.local.demo",
     "test": "whatsapp_campaigns.local.checks",
     "bench": "campaigns.bench.main",
+    "chaos": "campaigns.chaos.__main__",
 }
 HELP = {
     "demo": """\
@@ -57,6 +63,14 @@ bin/bench inbound            webhook, statuts, rapports                  webhook
 
 Une base PostgreSQL à usage unique est démarrée dans .data/, puis effacée ; .env n'est pas lu. docs/performance.md
 A throw-away PostgreSQL is started in .data/, then removed; .env is not read. docs/performance.md""",
+    "chaos": """\
+bin/chaos --runs N           N campagnes pendant que tout tombe          N campaigns while everything dies
+    --seed S                 le hasard de la première                    the first one's chance
+    --resume FILE            continue les essais de ce fichier           go on with the runs of this file
+    --seconds T              n'en commence plus après ce temps           begin none after this time
+
+Une base PostgreSQL à usage unique est démarrée dans .data/, puis effacée ; .env n'est pas lu. docs/chaos.md
+A throw-away PostgreSQL is started in .data/, then removed; .env is not read. docs/chaos.md""",
 }
 DEBIAN_LINE = "apt-get install python3-venv"
 
