@@ -24,7 +24,7 @@ HOSTILE = {
     "GUPSHUP_WEBHOOK_SECRET": "real-webhook",
     "FIELD_ENCRYPTION_KEYS": "real-key",
     "DJANGO_SETTINGS_MODULE": "real.settings",
-    "DEBUG": "true",
+    "DEBUG": "real-debug",
     "PGHOST": "198.51.100.7",
     "PGSERVICE": "real",
     "PGOPTIONS": "-c search_path=real",
