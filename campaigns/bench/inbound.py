@@ -18,12 +18,6 @@ OURS = f"/api/webhooks/gupshup/{SECRET}"
 CONNECTIONS = 32
 
 
-def run(rig: Rig, report: Report, quick: bool) -> None:
-    endpoint(rig, report, quick)
-    statuses(rig, report, quick)
-    pages(rig, report, quick)
-
-
 def gunicorn(application: str, port: int, workers: int, threads: int) -> list[str]:
     command = [sys.executable, "-m", "gunicorn", application, "--bind", f"127.0.0.1:{port}", "--backlog", "512"]
     command += ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads)]
@@ -174,3 +168,6 @@ def pages(rig: Rig, report: Report, quick: bool) -> None:
             report.add(f"{what}, {size:,} messages", f"{key}_{size}_ms", seconds * 1000, "ms")
     small, large = found["pages"]
     report.goal(f"report page: {sizes[1]:,} ÷ {sizes[0]:,}", "report_growth", large / small, "<=", 1.5)
+
+
+PARTS = {"webhook": endpoint, "statuses": statuses, "reports": pages}

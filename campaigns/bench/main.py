@@ -1,10 +1,11 @@
-"""`bin/bench (sending|inbound) [--json] [--quick]`: see `bin/bench --help`."""
+"""`bin/bench (sending|inbound) [--json] [--quick] [--only PART,…]`: see `bin/bench --help`."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
+from collections.abc import Callable
 
 from campaigns.bench import inbound, sending
 from campaigns.bench.rig import Rig, machine
@@ -13,18 +14,21 @@ from whatsapp_campaigns.local.bootstrap import HELP, ROOT, Problem
 from whatsapp_campaigns.local.stack import open_home, throwaway_folder
 from whatsapp_campaigns.local.supervisor import Stopped, stop_on_signals
 
-BENCHMARKS = {"sending": sending.run, "inbound": inbound.run}
+Part = Callable[[Rig, Report, bool], None]
+BENCHMARKS: dict[str, dict[str, Part]] = {"sending": sending.PARTS, "inbound": inbound.PARTS}
 
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0 when the measurement ran, whatever it found; its table says what was reached."""
-    names = [each for each in arguments if not each.startswith("-")]
-    if len(names) != 1 or names[0] not in BENCHMARKS or set(arguments) - {names[0], "--json", "--quick"}:
+    rest, only = _only(arguments)
+    names = [each for each in rest if not each.startswith("-")]
+    wrong = len(names) != 1 or names[0] not in BENCHMARKS or set(rest) - {names[0], "--json", "--quick"}
+    if wrong or set(only) - set(BENCHMARKS[names[0]]):
         print(HELP["bench"], file=sys.stderr)
         return 2
     stop_on_signals()
     quick = "--quick" in arguments
-    command = f"bin/bench {names[0]}{' --quick' if quick else ''}"
+    command = " ".join(["bin/bench", *(each for each in arguments if each != "--json")])
     began = time.monotonic()
     report = Report(f"{command}, {time.strftime('%Y-%m-%d %H:%M')}, {machine()}")
     try:
@@ -33,7 +37,9 @@ def main(arguments: list[str]) -> int:
             rig = Rig(folder, home)
             rig.start()
             try:
-                BENCHMARKS[names[0]](rig, report, quick)
+                for part, measure in BENCHMARKS[names[0]].items():
+                    if not only or part in only:
+                        measure(rig, report, quick)
             finally:
                 print(report.text(), flush=True)
     except Problem as problem:
@@ -45,6 +51,14 @@ def main(arguments: list[str]) -> int:
     if "--json" in arguments:
         print(json.dumps({"benchmark": names[0], "quick": quick, **report.figures, "missed": report.missed}))
     return 0
+
+
+def _only(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The arguments less `--only PART,…`, and the parts that it names (none: all)."""
+    if "--only" not in arguments:
+        return arguments, []
+    at = arguments.index("--only")
+    return arguments[:at] + arguments[at + 2 :], "".join(arguments[at + 1 : at + 2]).split(",")
 
 
 if __name__ == "__main__":

@@ -15,19 +15,18 @@ THREADS = 64
 USUAL = {0: ["-P", "prefork", "--concurrency", "2"], 300: ["-P", "threads", "--concurrency", "64"]}
 
 
-def run(rig: Rig, report: Report, quick: bool) -> None:
+def calls(rig: Rig, report: Report, quick: bool) -> None:
     simulator = Simulator(rig, "--no-ledger")
     try:
         for latency, ours, usual in ((0, 1500, 300), (300, 1000, 500)):
-            calls(rig, report, simulator, latency, *((ours // 3, usual // 3, 1) if quick else (ours, usual, 3)))
+            three_ways(rig, report, simulator, latency, *((ours // 3, usual // 3, 1) if quick else (ours, usual, 3)))
     finally:
         simulator.stop()
-    pace(rig, report, seconds=6 if quick else 20)
-    claims(rig, report, quick)
-    launches(rig, report, quick)
 
 
-def calls(rig: Rig, report: Report, simulator: Simulator, latency: int, ours: int, usual: int, rounds: int) -> None:
+def three_ways(
+    rig: Rig, report: Report, simulator: Simulator, latency: int, ours: int, usual: int, rounds: int
+) -> None:
     """Messages a second and CPU a message at one latency, three ways."""
     note(f"calls at {latency} ms")
     simulator.switch(latency=[latency / 1000, latency / 1000])
@@ -70,10 +69,10 @@ def calls(rig: Rig, report: Report, simulator: Simulator, latency: int, ours: in
     report.goal(f"{latency} ms: engine ÷ one task each", f"engine_of_usual_{latency}", times, ">=", 3)
 
 
-def pace(rig: Rig, report: Report, seconds: int) -> None:
+def pace(rig: Rig, report: Report, quick: bool) -> None:
     """80 a second, as the provider sees it arrive."""
     note("pace at 80/s")
-    rate = 80
+    rate, seconds = 80, 6 if quick else 20
     simulator = Simulator(rig)
     try:
         rig.role("prepare_campaign", people=rate * seconds, api_url=simulator.api_url, rate_limit=rate)
@@ -135,3 +134,6 @@ def launches(rig: Rig, report: Report, quick: bool) -> None:
     report.goal("launch: ours ÷ bulk_create", "launch_of_bulk", ratio(speeds["ours"], speeds["bulk"]), ">=", 4)
     grown = median(one["grown_mb"] for one in found["ours"])
     report.goal("launch: our process grew by (MB)", "launch_grown_mb", grown, "<=", 20)
+
+
+PARTS = {"calls": calls, "pace": pace, "claim": claims, "launch": launches}

@@ -59,6 +59,7 @@ A throw-away PostgreSQL is started in .data/, then removed; .env is not read."""
 bin/bench sending            envois, rythme, file, lancement             calls, pace, queue, launch
 bin/bench inbound            webhook, statuts, rapports                  webhook, statuses, reports
     --quick                  moins de deux minutes, en plus petit        under two minutes, smaller
+    --only PART,…            sending: calls pace claim launch            inbound: webhook statuses reports
     --json                   à la fin, les chiffres en une ligne         the figures as one line at the end
 
 Une base PostgreSQL à usage unique est démarrée dans .data/, puis effacée ; .env n'est pas lu. docs/performance.md
