@@ -79,7 +79,7 @@ def chart(request: HttpRequest) -> dict[str, Any]:
     days = dashboard.fortnight(actor(request))
     labels = {"accepted": _("Accepted"), "reached": _("Delivered"), "read": _("Read"), "answered": _("Answered")}
     value = {
-        "labels": [date_format(day, "j M") if (day := parse_date(name)) else name for name in days],
+        "labels": [date_format(day, "j N") if (day := parse_date(name)) else name for name in days],
         "datasets": [
             {"label": labels[name], "data": [getattr(day, name) for day in days.values()],
              "backgroundColor": f"var({colour})", "borderRadius": 3}
