@@ -145,7 +145,7 @@ def begin(
                 "seconds": settings.SENDING_DEADLINE_SECONDS,
             },
         )
-        sql.run(_SENDING, {"ids": [message_id for message_id, _ in attempts]})
+        attempts = _send_apart(attempts)
         _put_back(sound, ids, {message_id for message_id, _ in attempts})
         slots = pacing.take(sender_id, len(attempts), ahead, lead) if attempts else pacing.Slots(0)
         if slots.count < len(attempts):
@@ -215,9 +215,28 @@ _INTEND = """
     RETURNING message_id, id"""
 
 _SENDING = """
-    UPDATE campaigns_message
+    UPDATE campaigns_message m
        SET status = 10, next_attempt_at = NULL, lease = NULL, lease_until = NULL, updated_at = clock_timestamp()
-     WHERE id = ANY(%(ids)s)"""
+      FROM campaigns_attempt mine
+     WHERE mine.id = ANY(%(attempts)s) AND m.id = mine.message_id
+       AND NOT EXISTS (SELECT 1 FROM campaigns_attempt a
+                        WHERE a.destination = mine.destination AND a.sender_id = mine.sender_id AND a.id <> mine.id
+                          AND a.started_at > mine.started_at - %(gap)s AND a.state NOT IN ('not_sent', 'rejected'))
+    RETURNING m.id"""
+
+
+def _send_apart(attempts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Of these new attempts (message, attempt) those whose person was not written to meanwhile; the others are undone.
+
+    Between the look and the insert this process may have slept, and a rival written to the person and had his answer.
+    From the insert on nobody else can: the open attempt is ours.
+    """
+    values = {"attempts": [attempt_id for _, attempt_id in attempts], "gap": SAME_PERSON_GAP}
+    apart = {pk for (pk,) in sql.rows(_SENDING, values)}
+    if near := [attempt_id for message_id, attempt_id in attempts if message_id not in apart]:
+        sql.run("DELETE FROM campaigns_attempt WHERE id = ANY(%(ids)s)", {"ids": near})
+    return [(message_id, attempt_id) for message_id, attempt_id in attempts if message_id in apart]
+
 
 _POSTPONE = """
     UPDATE campaigns_message

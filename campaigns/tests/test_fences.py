@@ -1,0 +1,77 @@
+"""Each guard of the engine alone, at the moment that only it covers (docs/chaos.md: mutants)."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+
+from campaigns import launching, outbox, outcomes
+from campaigns.models import Attempt, Message
+from campaigns.status import Status
+from gupshup.api.responses import GupshupResponse, Outcome
+from gupshup.models import Sender
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def rivals(launched, make_campaign):
+    """Two campaigns to the same person."""
+    first = launched(people=1)
+    second = make_campaign(people=0)
+    second.categories.set(first.categories.all())
+    assert launching.launch(second)
+    assert launching.prepare(second.pk)
+    return first, second
+
+
+def elsewhere(deed):
+    """Do it on another connection, as another worker would."""
+
+    def body():
+        try:
+            return deed()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(body).result()
+
+
+def claimed(sender, campaign):
+    lease = uuid.uuid4()
+    found = outbox.claim(sender.pk, lease, 10, {})
+    return lease, [one for one in found if one.campaign_id == campaign.pk]
+
+
+def accepted(item, provider_id="gs-1"):
+    response = GupshupResponse(True, provider_id, None, "", outcome=Outcome.ACCEPTED, http_status=202)
+    return outcomes.Answer(item.message.id, item.attempt_id, item.message.campaign_id, response)
+
+
+def test_a_worker_that_slept_after_its_look_keeps_the_distance_between_two_messages(rivals, sender, monkeypatch):
+    """Validates: 6.2"""
+    lease = uuid.uuid4()
+    mine, other = outbox.claim(sender.pk, lease, 10, {})
+    within_ceiling = outbox._within_ceiling
+
+    def rival_sends():
+        (item,) = outbox.begin(sender.pk, lease, [other])
+        outbox.mark([item])
+        outcomes.record(sender.pk, [accepted(item)])
+        Sender.objects.update(tat="2020-01-01T00:00Z")  # the slot is not what this is about
+
+    def sleeps(*given):
+        monkeypatch.setattr(outbox, "_within_ceiling", within_ceiling)
+        elsewhere(rival_sends)
+        return within_ceiling(*given)
+
+    monkeypatch.setattr(outbox, "_within_ceiling", sleeps)
+    assert outbox.begin(sender.pk, lease, [mine]) == []
+    assert Attempt.objects.count() == 1
+    waiting = Message.objects.get(pk=mine.id)
+    assert waiting.status == Status.PENDING
+    assert waiting.next_attempt_at is not None
