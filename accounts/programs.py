@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 PREFIX = "wck_"
 SHOWN = 8  # characters after the prefix that stay readable, to tell keys apart
@@ -20,7 +21,7 @@ NOTED_EVERY = timedelta(minutes=1)
 class Scope(models.TextChoices):
     """Each includes those before it."""
 
-    READ = "read", _("read")
+    READ = "read", pgettext_lazy("scope", "read")
     WRITE = "write", _("read, and change contacts, categories and drafts")
     LAUNCH = "launch", _("everything, sending messages included")
 
@@ -52,7 +53,7 @@ class ApiKey(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys", verbose_name=_("acts for")
     )
-    scope = models.CharField(_("may"), max_length=8, choices=Scope.choices, default=Scope.READ)
+    scope = models.CharField(pgettext_lazy("scope", "may"), max_length=8, choices=Scope.choices, default=Scope.READ)
     start = models.CharField(_("begins with"), max_length=16, editable=False)
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)

@@ -11,7 +11,7 @@ from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -140,7 +140,7 @@ class ImportAdmin(ModelAdmin):
     def rejected_view(self, request: HttpRequest, pk: int) -> Any:
         job = self._own(request, pk)
         name = job.filename.rpartition(".")[0] or job.filename
-        return download(exporting.rejected_rows(job), "-".join([name, gettext("rejected")]))
+        return download(exporting.rejected_rows(job), "-".join([name, pgettext("file name", "rejected")]))
 
     def _own(self, request: HttpRequest, pk: int) -> Import:
         job = self.get_queryset(request).filter(pk=pk).first()

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import django
 import polib
 import pytest
 import unfold
@@ -71,6 +72,16 @@ def test_a_catalogue_is_complete_compiled_and_keeps_its_variables(path):
     for entry in source:
         for translated in entry.msgstr_plural.values() if entry.msgid_plural else [entry.msgstr]:
             assert set(variable.findall(translated)) <= set(variable.findall(entry.msgid + entry.msgid_plural))
+
+
+def test_one_word_has_one_french_whatever_page_it_stands_on():
+    """Django merges all catalogues into one: a word with two translations shows the wrong one somewhere."""
+    french: dict[tuple[str, str], set[str]] = {}
+    for path in (*CATALOGUES, Path(django.__file__).parent / "conf/locale/fr/LC_MESSAGES/django.po"):
+        for entry in polib.pofile(str(path)):
+            told = str(entry.msgstr or sorted(entry.msgstr_plural.items()))
+            french.setdefault((entry.msgctxt or "", entry.msgid), set()).add(told)
+    assert {key: told for key, told in french.items() if len(told) > 1} == {}
 
 
 @pytest.mark.django_db

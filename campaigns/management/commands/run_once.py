@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from campaigns import auditing, rehearsal, reports
 from campaigns.status import Status
@@ -98,7 +99,7 @@ class Command(BaseCommand):
             lines += [
                 (f"{title}: {status.label}", group.by_status[status]) for status in Status if group.by_status[status]
             ]
-        lines += [(_("Answered"), figures.first.replied), (_("Opted out"), figures.first.opted_out)]
+        lines += [(_("Answered"), figures.first.replied), (pgettext("figure", "Opted out"), figures.first.opted_out)]
         for label, value in lines:
             self.stdout.write(f"{label!s:38} {value}")
         for finding in findings:
