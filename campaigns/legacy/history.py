@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from campaigns import composing, sql, texts
 from campaigns.legacy import people, staging
+from campaigns.legacy.marks import Marks
 from campaigns.legacy.models import LegacyId
 from campaigns.legacy.staging import Report
 from campaigns.legacy.tables import CAMPAIGNS, CATEGORIES, CONTACTS, INTERACTIONS, MESSAGES, TARGETS, USERS
@@ -52,8 +53,9 @@ def take_campaigns(source: str, sender: Sender, language: str, report: Report) -
     rows = sql.rows(
         f"""SELECT o.n, o.id, o.new_id, o.name, o.message_1, o.message_2, o.template_name, lower(trim(o.status)),
                    u.new_id, {at("o.created_at")}, {at("o.updated_at")}, {at("o.scheduled_at")}, {at("o.completed_at")},
-                   EXISTS (SELECT FROM {MESSAGES.stage} m WHERE m.campaign_id = o.id)
+                   b.campaign_id IS NOT NULL
               FROM {CAMPAIGNS.stage} o LEFT JOIN {USERS.stage} u ON u.id = o.created_by
+              LEFT JOIN (SELECT DISTINCT campaign_id FROM {MESSAGES.stage}) b ON b.campaign_id = o.id
              WHERE o.id IS NOT NULL ORDER BY o.n""",
         {},
     )
@@ -181,7 +183,7 @@ _CHUNK = f"""
            left(COALESCE(m.whatsapp_message_id, ''), 128),
            CASE WHEN m.retry_count ~ '^[0-9]{{{{1,4}}}}$' THEN m.retry_count::smallint ELSE 0 END,
            {{sent}}, {{delivered}}, {{read}}, COALESCE({{created}}, {{sent}}, now()),
-           COALESCE({{updated}}, {{created}}, now()), r.at, r.second_at
+           COALESCE({{updated}}, {{created}}, now()), r.at, r.second_at, NULL
       FROM {JOINED}
       JOIN {CAMPAIGNS.stage} c ON c.id = m.campaign_id
       LEFT JOIN contacts_contact p ON p.id = k.new_id
@@ -192,8 +194,11 @@ _MAKE_CHUNK = """
     CREATE TEMP TABLE chunk (campaign_id bigint, contact_id bigint, message_type text, destination text, content text,
         status smallint, error_message text, whatsapp_message_id text, retry_count smallint, sent_at timestamptz,
         delivered_at timestamptz, read_at timestamptz, created_at timestamptz, updated_at timestamptz,
-        replied_at timestamptz, second_at timestamptz)"""
-SAME = "t.campaign_id = s.campaign_id AND t.destination = s.destination AND t.message_type = s.message_type"
+        replied_at timestamptz, second_at timestamptz, known bigint)"""
+# Which rows stand already, looked up once for everything that follows.
+_FIND = """
+    UPDATE chunk s SET known = t.id FROM campaigns_message t
+     WHERE t.campaign_id = s.campaign_id AND t.destination = s.destination AND t.message_type = s.message_type"""
 # A reply counts within 24 hours; Message 2 ends with that window; what left has its time of acceptance.
 ACCEPTED = "CASE WHEN s.status >= 20 THEN COALESCE(s.sent_at, s.delivered_at, s.read_at, s.created_at) END"
 REPLIED = f"""CASE WHEN s.message_type = 'message_2' THEN NULL
@@ -206,8 +211,8 @@ _INSERT = f"""
            s.whatsapp_message_id, s.retry_count, s.created_at, s.updated_at, {ACCEPTED}, s.sent_at, s.delivered_at,
            s.read_at, CASE WHEN s.status = 35 THEN s.updated_at END, {REPLIED},
            CASE WHEN s.message_type = 'message_2' THEN COALESCE(s.replied_at, s.created_at) + interval '24 hours' END
-      FROM chunk s WHERE NOT EXISTS (SELECT FROM campaigns_message t WHERE {SAME})
-    RETURNING 1"""
+      FROM chunk s WHERE s.known IS NULL
+        ON CONFLICT (campaign_id, destination, message_type) DO NOTHING"""
 # News of the old system since an earlier run. A message that was sent from here since is ours to tell of.
 _UPDATE = f"""
     UPDATE campaigns_message t
@@ -216,7 +221,7 @@ _UPDATE = f"""
            accepted_at = COALESCE(t.accepted_at, {ACCEPTED}), replied_at = COALESCE(t.replied_at, {REPLIED}),
            updated_at = s.updated_at
       FROM chunk s
-     WHERE {SAME} AND t.status IN (15, 30, 35, 40, 50) AND t.lease IS NULL
+     WHERE t.id = s.known AND t.status IN (15, 30, 35, 40, 50) AND t.lease IS NULL
        AND (t.status, t.error_message, t.whatsapp_message_id, t.sent_at, t.delivered_at, t.read_at)
            IS DISTINCT FROM
            (s.status, s.error_message, s.whatsapp_message_id, s.sent_at, s.delivered_at, s.read_at)
@@ -229,19 +234,38 @@ _ATTEMPTS = f"""
     SELECT t.id, t.sender_id, t.destination, CASE WHEN t.status = 15 THEN 'uncertain' ELSE 'accepted' END,
            gen_random_uuid(), t.created_at, t.created_at, t.created_at, t.created_at, t.created_at,
            NULLIF(t.whatsapp_message_id, '')
-      FROM chunk s JOIN campaigns_message t ON {SAME}
-     WHERE (t.status = 15 OR (t.whatsapp_message_id <> '' AND t.status <> 35
+      FROM chunk s JOIN campaigns_message t ON t.campaign_id = s.campaign_id AND t.destination = s.destination
+                                           AND t.message_type = s.message_type
+     WHERE (s.status = 15 OR s.created_at > now() - interval '{RECENT}' OR s.sent_at > now() - interval '{RECENT}'
+            OR s.delivered_at > now() - interval '{RECENT}' OR s.read_at > now() - interval '{RECENT}')
+       AND (t.status = 15 OR (t.whatsapp_message_id <> '' AND t.status <> 35
                               AND t.accepted_at > now() - interval '{RECENT}'))
        AND NOT EXISTS (SELECT FROM campaigns_attempt a WHERE a.message_id = t.id)"""
-_SETTLED = f"""
-    UPDATE campaigns_attempt a SET state = 'accepted' FROM chunk s JOIN campaigns_message t ON {SAME}
+_SETTLED = """
+    UPDATE campaigns_attempt a SET state = 'accepted' FROM chunk s JOIN campaigns_message t ON t.id = s.known
      WHERE a.message_id = t.id AND a.state = 'uncertain' AND a.deadline = a.started_at AND t.status <> 15"""
 
 
-def take_messages(sender: Sender, report: Report, say: staging.Say) -> None:
-    """Every message in its old state, and with it the figures. Two to one person in one campaign stay two rows."""
-    tally, at = report.of(MESSAGES), staging.moments(MESSAGES)
-    heard = staging.moments(INTERACTIONS)
+def take_messages(sender: Sender, report: Report, marks: Marks, say: staging.Say) -> None:
+    """Every message in its old state, and with it the figures. Two to one person in one campaign stay two rows.
+
+    Chunks that an earlier run wrote, and that have not changed since, are passed by.
+    """
+    tally = report.of(MESSAGES)
+    campaigns = f"{MESSAGES.stage} m LEFT JOIN {CAMPAIGNS.stage} c ON c.id = m.campaign_id"
+    staging.refuse(
+        report, MESSAGES, "no_campaign", f"SELECT m.id, m.campaign_id FROM {campaigns} WHERE c.new_id IS NULL"
+    )
+    todo = [chunk for chunk in staging.chunks(MESSAGES, CHUNK) if not marks.done(chunk["last"])]
+    if todo:
+        _write_chunks(todo, sender, tally, marks, say)
+    tally.known = tally.read - tally.created - sum(tally.refused.values())
+
+
+def _write_chunks(
+    todo: list[dict[str, int]], sender: Sender, tally: staging.Tally, marks: Marks, say: staging.Say
+) -> None:
+    at, heard = staging.moments(MESSAGES), staging.moments(INTERACTIONS)
     for statement in (
         "DROP TABLE IF EXISTS pg_temp.doubles, pg_temp.replies, pg_temp.chunk",
         _DOUBLES,
@@ -253,17 +277,13 @@ def take_messages(sender: Sender, report: Report, say: staging.Say) -> None:
         "ANALYZE replies",
     ):
         sql.run(statement, {})
-    campaigns = f"{MESSAGES.stage} m LEFT JOIN {CAMPAIGNS.stage} c ON c.id = m.campaign_id"
-    staging.refuse(
-        report, MESSAGES, "no_campaign", f"SELECT m.id, m.campaign_id FROM {campaigns} WHERE c.new_id IS NULL"
-    )
     again = staging.count(f"SELECT count(*) FROM {CAMPAIGNS.stage} WHERE known") > 0
     filling = _filling(at)
-    for chunk in staging.chunks(MESSAGES, CHUNK):
+    for chunk in todo:
         with transaction.atomic():
             _write_chunk(chunk, filling, sender, again, tally)
+            marks.note(chunk["last"])
         say(f"messages: {min(chunk['last'], tally.read)} of {tally.read}")
-    tally.known = tally.read - tally.created - sum(tally.refused.values())
 
 
 def _filling(at: Callable[[str], str]) -> str:
@@ -274,11 +294,16 @@ def _filling(at: Callable[[str], str]) -> str:
 def _write_chunk(chunk: dict[str, int], filling: str, sender: Sender, again: bool, tally: staging.Tally) -> None:
     sql.run("TRUNCATE chunk", {})
     sql.run(filling, chunk)
-    sql.run("ANALYZE chunk", {})
+    if chunk["first"] == 1 or again:
+        sql.run("ANALYZE chunk (campaign_id, destination, message_type)", {})
+    if again:
+        sql.run(_FIND, {})
     tally.created += sql.run(_INSERT, {"sender": sender.pk})
     if again:
-        tally.changed += sql.run(_UPDATE, {})
-        sql.run(_SETTLED, {})
+        changed = sql.run(_UPDATE, {})
+        tally.changed += changed
+        if changed:
+            sql.run(_SETTLED, {})
     sql.run(_ATTEMPTS, {})
 
 

@@ -24,3 +24,17 @@ class LegacyId(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.old_id} → {self.new_id}"
+
+
+class LegacyChunk(models.Model):
+    """The messages up to the `last`-th of a source stand here as they, and all that they hang on, had this print."""
+
+    source = models.CharField(max_length=60)
+    last = models.IntegerField()
+    seen = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "last"], name="legacy_chunk_once")]
+
+    def __str__(self) -> str:
+        return f"{self.source} …{self.last}"

@@ -8,11 +8,15 @@ from django.db import transaction
 
 from campaigns import reports
 from campaigns.legacy import checking, history, people, staging
+from campaigns.legacy.marks import Marks
+from campaigns.legacy.prints import Prints
 from campaigns.legacy.sources import Source
 from campaigns.legacy.staging import Report, Say
 from campaigns.legacy.tables import INTERACTIONS, MESSAGES, TABLES
 from campaigns.models import Event
 from gupshup.models import Sender
+
+RULES = 1  # count up when the same old rows become other rows here: chunks of earlier runs are then written anew
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,10 @@ class Plan:
 def import_all(source: Source, plan: Plan, say: Say) -> Report:
     """Take everything. Chunks are commits of their own; what an earlier run took is found again, not doubled."""
     report = Report()
+    prints = Prints(history.CHUNK, RULES, plan.region, plan.language, plan.sender.pk)
     staging.prepare()
     for table in TABLES:
-        staging.load(source, table, report)
+        staging.load(source, table, report, prints)
         say(f"{table.name}: {report.of(table).read} rows read")
     source.let_go()
     people.take_users(plan.label, report)
@@ -41,7 +46,7 @@ def import_all(source: Source, plan: Plan, say: Say) -> Report:
     say("contacts and categories are in place")
     history.take_campaigns(plan.label, plan.sender, plan.language, report)
     history.take_targets(report)
-    history.take_messages(plan.sender, report, say)
+    history.take_messages(plan.sender, report, Marks(plan.label, prints), say)
     history.take_interactions(plan.label, plan.sender, report)
     history.keep_stops(report)
     reports.fold()

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.utils import DataError
 
 from campaigns import sql
+from campaigns.legacy.prints import Prints
 from campaigns.legacy.sources import Source
 from campaigns.legacy.tables import Table
 
@@ -65,6 +66,7 @@ def prepare() -> None:
     for statement in (
         "SET work_mem = '256MB'",
         "SET TIME ZONE 'UTC'",
+        "SET random_page_cost = 1.1",  # what is looked up was written a moment ago: it is in memory
         _MOMENT,
         "DROP TABLE IF EXISTS pg_temp.refused",
         "CREATE TEMP TABLE refused (tab text, old_id text, reason text, detail text)",
@@ -72,7 +74,7 @@ def prepare() -> None:
         sql.run(statement, {})
 
 
-def load(source: Source, table: Table, report: Report) -> None:
+def load(source: Source, table: Table, report: Report, prints: Prints) -> None:
     """Copy one old table as it is now. One that the source lacks is empty, and noted."""
     names = ", ".join(f"{name} text" for name in table.columns)
     sql.run(f"DROP TABLE IF EXISTS pg_temp.{table.stage}", {})
@@ -81,7 +83,7 @@ def load(source: Source, table: Table, report: Report) -> None:
     if columns is None:
         report.notes.append(f"the source has no table {table.name}")
     else:
-        _copy(source, table, columns, report)
+        _copy(source, table, columns, report, prints)
     sql.run(f"CREATE UNIQUE INDEX ON {table.stage} (n)", {})
     if "id" in table.columns:
         sql.run(f"CREATE INDEX ON {table.stage} (id)", {})
@@ -89,10 +91,10 @@ def load(source: Source, table: Table, report: Report) -> None:
     report.of(table).read = count(f"SELECT count(*) FROM {table.stage}")
 
 
-def _copy(source: Source, table: Table, columns: list[str], report: Report) -> None:
+def _copy(source: Source, table: Table, columns: list[str], report: Report, prints: Prints) -> None:
     into = f"COPY {table.stage} ({', '.join(columns)}) FROM STDIN"
     with connection.cursor() as cursor, cursor.copy(into) as rows:
-        bad = source.copy(table, columns, rows)
+        bad = source.copy(table, columns, prints.of(table, columns, rows))
     for line, why in bad:
         refuse_one(table, f"line {line}", "not_a_row", why)
     if bad:

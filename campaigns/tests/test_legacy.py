@@ -23,6 +23,7 @@ from campaigns.legacy.sources import Folder
 from campaigns.legacy.tables import TABLES
 from campaigns.models import Attempt, Campaign, Interaction, Message
 from campaigns.status import CampaignStatus, Kind, Status
+from campaigns.tests import oldsystem
 from contacts.models import Category, Contact
 from gupshup.api.events import Inbound
 from gupshup.models import Template
@@ -398,3 +399,26 @@ def test_a_dump_without_a_needed_column_is_told_before_anything_is_written(plan,
     with pytest.raises(CommandError, match="messages has no column campaign_id"):
         call_command("import_legacy", str(folder), stdout=StringIO())
     assert not Contact.objects.exists()
+
+
+def test_a_made_up_old_system_comes_over_with_its_figures_and_again_without_a_change(plan, tmp_path, monkeypatch):
+    """Validates: 7.5, 8: faults of real dumps included; unchanged chunks are not written again, changed ones are."""
+    monkeypatch.setattr("campaigns.legacy.history.CHUNK", 500)
+    folder = tmp_path / "dump"
+    model = oldsystem.write(folder, oldsystem.Size(contacts=6_100, messages=4_000, campaigns=5))
+    report = running.import_all(Folder(folder), plan, lambda line: None)
+    assert not report.differing
+    for campaign in Campaign.objects.all():
+        counts = model[int(campaign.name.removeprefix("Campagne "))]
+        old = reports.figures(campaign.pk).old
+        assert {word: old[f"{word}_count"] for word in oldsystem.WORDS} == {w: counts[w] for w in oldsystem.WORDS}
+    before, said = everything(), []
+    running.import_all(Folder(folder), plan, said.append)
+    assert everything() == before
+    assert not [line for line in said if line.startswith("messages: ") and " of " in line]
+    with (folder / "messages.csv").open("a", encoding="utf-8") as file:
+        file.write("9000,1,3,message_1,neuf,sent,wamid.neuf,,0,,,,,\r\n")
+    said.clear()
+    again = running.import_all(Folder(folder), plan, said.append)
+    assert [line for line in said if " of " in line] == ["messages: 4002 of 4002"]
+    assert again.of(TABLES[6]).created == 1
