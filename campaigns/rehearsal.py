@@ -81,7 +81,7 @@ def stage(rate: Rate | None) -> Sender:
     sender.ceiling = None
     if rate is not None:
         sender.rate_limit, sender.rate_window = rate.limit, rate.window
-    sender.save()
+    sender.save(update_fields=["ceiling", "rate_limit", "rate_window"])
     templates.sync(sender)
     return sender
 

@@ -20,25 +20,27 @@ class News:
     text: str
     detail: str = ""
     tone: str = ""
+    step: int = 9  # of a message's usual course
 
 
 def of_message(message: Message) -> list[News]:
-    """Oldest first."""
+    """Oldest first. Reports tell whole seconds only: within one, the usual course decides."""
     found = [*_calls(message), *_own(message), *_answers(message), *_deeds(message)]
-    return sorted(found, key=lambda news: news.at)
+    return sorted(found, key=lambda news: (news.at.replace(microsecond=0), news.step, news.at))
 
 
 def _own(message: Message) -> Iterator[News]:
-    yield News(message.created_at, _("Put on the list"), tone="waiting")
-    for at, text, tone in (
+    yield News(message.created_at, _("Put on the list"), tone="waiting", step=0)
+    reports = (
         (message.accepted_at, _("Accepted by Gupshup"), "moving"),
         (message.sent_at, _("Sent by WhatsApp"), "moving"),
         (message.delivered_at, _("Delivered to the phone"), "good"),
         (message.read_at, _("Read by the person"), "best"),
         (message.opted_out_at, _("Opted out after it"), "bad"),
-    ):
+    )
+    for step, (at, text, tone) in enumerate(reports, start=3):
         if at:
-            yield News(at, text, tone=tone)
+            yield News(at, text, tone=tone, step=step)
     if message.failed_at:
         cause = words.cause(message.error_code or message.reason)
         yield News(message.failed_at, _("Failed: %(what)s") % {"what": cause.what}, cause.advice, "bad")
@@ -46,7 +48,7 @@ def _own(message: Message) -> Iterator[News]:
 
 def _calls(message: Message) -> Iterator[News]:
     for n, attempt in enumerate(message.attempts.order_by("id"), 1):
-        yield News(attempt.started_at, _("Call %(n)d to Gupshup begun") % {"n": n}, tone="moving")
+        yield News(attempt.started_at, _("Call %(n)d to Gupshup begun") % {"n": n}, tone="moving", step=1)
         if attempt.finished_at:
             yield News(
                 attempt.finished_at,
@@ -55,6 +57,7 @@ def _calls(message: Message) -> Iterator[News]:
                 {AttemptState.ACCEPTED: "good", AttemptState.UNCERTAIN: "doubt"}.get(
                     AttemptState(attempt.state), "bad"
                 ),
+                step=2,
             )
         if attempt.released_at:
             yield News(attempt.released_at, _("No report in 24 hours: a person decides"), tone="doubt")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from campaigns import reports
-from campaigns.admin import exports, report, running
+from campaigns.admin import exports, report, running, timeline
 from campaigns.admin.rows import MessageAdmin
 from campaigns.models import Attempt, Campaign, Event, Interaction, Message
 from campaigns.status import CampaignStatus, Reason, Status
@@ -251,7 +252,7 @@ def test_a_message_shows_its_text_and_its_story_in_order(page, campaign):
     text = answer.content.decode()
     assert "Bonjour <mark>Prénom0</mark>, une offre vous attend." in text
     assert "&lt;b&gt;oui&lt;/b&gt;" in text
-    moments = [news.at for news in answer.context["news"]]
+    moments = [news.at.replace(microsecond=0) for news in answer.context["news"]]  # as the page shows them
     assert moments == sorted(moments)
 
 
@@ -341,3 +342,17 @@ def test_no_cell_begins_like_a_formula(value):
 def test_shares_have_a_denominator_or_are_zero():
     assert report.share(1, 0) == 0.0
     assert report.share(1, 4) == 25.0
+
+
+def test_within_one_second_a_message_takes_its_usual_course(page, campaign):
+    """Reports tell whole seconds: 'read' may seem older than the call."""
+    message = campaign.messages.filter(status=Status.READ).first()
+    second = timezone.now().replace(microsecond=0)
+    Message.objects.filter(pk=message.pk).update(sent_at=second, delivered_at=second, read_at=second)
+    message.attempts.update(
+        started_at=second + timedelta(milliseconds=300), finished_at=second + timedelta(milliseconds=400)
+    )
+    message.refresh_from_db()
+    at_once = [news.step for news in timeline.of_message(message) if news.at.replace(microsecond=0) == second]
+    assert at_once == sorted(at_once)
+    assert {1, 2, 4, 5, 6} <= set(at_once)

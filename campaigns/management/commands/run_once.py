@@ -54,7 +54,7 @@ class Command(BaseCommand):
         if rate is None:
             fitting = rehearsal.fitting_rate(campaign)
             sender.rate_limit, sender.rate_window = fitting.limit, fitting.window
-            sender.save()
+            sender.save(update_fields=["rate_limit", "rate_window"])
         bar = self._bar(_("Sending"))
         figures = rehearsal.follow(campaign, lambda now: bar(now.first.planned - now.first.open, now.first.planned))
         self.stderr.write("")

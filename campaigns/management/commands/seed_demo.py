@@ -34,5 +34,5 @@ class Command(BaseCommand):
         except (OSError, rehearsal.RehearsalError) as error:
             raise CommandError(str(error)) from error
         sender.rate_limit, sender.rate_window = 120, 60
-        sender.save()
+        sender.save(update_fields=["rate_limit", "rate_window"])
         self.stdout.write("the demo has its sample campaigns")
