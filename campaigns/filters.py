@@ -8,17 +8,15 @@ from django.db.models import QuerySet
 from campaigns import oldwords
 from campaigns.models import Campaign, Interaction, Message
 from campaigns.status import CampaignStatus, Kind, Status
-from whatsapp_campaigns.api.filtering import FlagFilter, IdFilter, MomentFilter, Search, Sorting
+from whatsapp_campaigns.api.filtering import FlagFilter, IdFilter, MomentFilter, OneOf, Search, Sorting
 
 STATES = {status.word: status for status in Status}
 
 
 class CampaignFilters(django_filters.FilterSet):
     search = Search(field_name="name", lookup_expr="icontains")
-    status = django_filters.ChoiceFilter(
-        choices=[(word, word) for word in oldwords.OLD_CAMPAIGN_WORDS], method="by_old_word"
-    )
-    state = django_filters.ChoiceFilter(field_name="status", choices=CampaignStatus.choices)
+    status = OneOf(choices=[(word, word) for word in oldwords.OLD_CAMPAIGN_WORDS], method="by_old_word")
+    state = OneOf(field_name="status", choices=CampaignStatus.choices)
     category_id = IdFilter(field_name="categories", distinct=True)
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
     created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
@@ -37,11 +35,9 @@ class MessageFilters(django_filters.FilterSet):
 
     campaign_id = IdFilter(field_name="campaign_id")
     contact_id = IdFilter(field_name="contact_id")
-    message_type = django_filters.ChoiceFilter(choices=Kind.choices)
-    status = django_filters.ChoiceFilter(
-        choices=[(word, word) for word in oldwords.OLD_MESSAGE_WORDS], method="by_old_word"
-    )
-    state = django_filters.ChoiceFilter(choices=[(word, word) for word in STATES], method="by_state")
+    message_type = OneOf(choices=Kind.choices)
+    status = OneOf(choices=[(word, word) for word in oldwords.OLD_MESSAGE_WORDS], method="by_old_word")
+    state = OneOf(choices=[(word, word) for word in STATES], method="by_state")
 
     class Meta:
         model = Message
@@ -61,7 +57,7 @@ class MessageFilters(django_filters.FilterSet):
 class InteractionFilters(django_filters.FilterSet):
     campaign_id = IdFilter(field_name="campaign_id")
     contact_id = IdFilter(field_name="contact_id")
-    interaction_type = django_filters.ChoiceFilter(choices=Interaction.Type.choices)
+    interaction_type = OneOf(choices=Interaction.Type.choices)
     late = FlagFilter(field_name="late")
     triggered = FlagFilter(field_name="triggered")
     received_after = MomentFilter(field_name="received_at", lookup_expr="gte")

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from contacts.models import Category, Contact, Import
 from contacts.phones import normalise
-from whatsapp_campaigns.api.filtering import FlagFilter, IdFilter, Search, Sorting
+from whatsapp_campaigns.api.filtering import FlagFilter, IdFilter, OneOf, Search, Sorting
 
 LEAST_DIGITS = 4
 
@@ -58,7 +58,7 @@ class ContactFilters(django_filters.FilterSet):
 
 
 class ImportFilters(django_filters.FilterSet):
-    state = django_filters.ChoiceFilter(choices=Import.State.choices)
+    state = OneOf(choices=Import.State.choices)
 
     class Meta:
         model = Import

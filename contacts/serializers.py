@@ -92,6 +92,8 @@ class ContactSerializer(StrictModel):
         }
         if len(set(found.values())) > 1:
             raise Unfit("phone_number", _("This is not the number in full_number."), code="bad_number")
+        if self.instance is None and not found:
+            raise Unfit("phone_number", Reason.NUMBER_MISSING.label, code="bad_number")
         return {**attrs, **({"number": next(iter(found.values()))} if found else {})}
 
     def _news(self, full: str | None, phone: str | None, country: str | None) -> tuple[str | None, str | None]:
@@ -175,7 +177,7 @@ class ProfileSerializer(StrictModel):
 
     def validate_attributes(self, value: dict[str, str]) -> dict[str, str]:
         if len(value) > MAX_ATTRIBUTES or any(not 0 < len(key) <= 100 for key in value):
-            raise serializers.ValidationError(_("At most 100 attributes, with names of 1 to 100 characters."))
+            raise Unfit("attributes", _("At most 100 attributes, with names of 1 to 100 characters."))
         return value
 
 

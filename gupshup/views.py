@@ -13,7 +13,7 @@ from gupshup import templates
 from gupshup.models import Sender, Template
 from gupshup.serializers import SenderSerializer, SyncedSerializer, SyncSerializer, TemplateSerializer
 from whatsapp_campaigns.api.errors import Conflict, Missing
-from whatsapp_campaigns.api.filtering import IdFilter, Search
+from whatsapp_campaigns.api.filtering import IdFilter, OneOf, Search
 from whatsapp_campaigns.api.views import Api, Listing, Reading, Rows
 
 
@@ -21,7 +21,7 @@ class TemplateFilters(django_filters.FilterSet):
     search = Search(field_name="name", lookup_expr="icontains")
     name = Search(field_name="name")
     language = Search(field_name="language")
-    status = django_filters.ChoiceFilter(choices=Template.Status.choices)
+    status = OneOf(choices=Template.Status.choices)
     sender_id = IdFilter(field_name="sender_id")
 
     class Meta:

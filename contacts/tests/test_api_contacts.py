@@ -56,6 +56,7 @@ def test_a_number_may_be_written_as_people_write_it(ann, written):
     ("written", "field"),
     [
         ({"full_number": "12"}, "full_number"),
+        ({"phone_number": "\t", "country_code": "FR"}, "phone_number"),
         ({"phone_number": "abc", "country_code": "FR"}, "phone_number"),
         ({"phone_number": "612345678", "country_code": "Atlantis"}, "country_code"),
         ({"full_number": "+33612345678", "phone_number": "612345679", "country_code": "+33"}, "phone_number"),

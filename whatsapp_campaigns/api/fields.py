@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.fields import empty
+
+from whatsapp_campaigns.api.errors import Unfit
 
 MAX_ID = 2**63 - 1
 MAX_IDS = 100_000  # in one list
@@ -62,6 +64,13 @@ class Moment(serializers.DateTimeField):
         if not isinstance(value, str):
             self.fail("invalid", format="ISO 8601")
         return super().to_internal_value(value)
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        """In UTC. Raises Unfit for a moment of the year 1 or 9999 that is none in UTC."""
+        try:
+            return super().enforce_timezone(value)
+        except serializers.ValidationError as error:
+            raise Unfit(self.field_name or "", *error.detail) from error
 
 
 def id_field(**kwargs: Any) -> Whole:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,16 +17,34 @@ from whatsapp_campaigns.api.fields import ANYTHING, MAX_ID
 MAX_SEARCH = 200
 
 
+class IdField(forms.IntegerField):
+    """Plain digits; Django's own would take "1.0" and the digits of every script."""
+
+    def to_python(self, value: Any) -> int | None:
+        if value not in self.empty_values and not re.fullmatch("[1-9][0-9]{0,18}", str(value)):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
 class IdFilter(django_filters.Filter):
     """A whole number, 1 to 2**63 - 1."""
 
-    field_class = forms.IntegerField
+    field_class = IdField
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, min_value=1, max_value=MAX_ID, **kwargs)
 
 
-extend_schema_field({"type": "integer", "minimum": 1, "maximum": MAX_ID})(IdFilter)
+# An empty value asks for all: old forms send their empty fields too.
+NOTHING = {"type": "string", "maxLength": 0}
+extend_schema_field({"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_ID}, NOTHING]})(IdFilter)
+
+
+class OneOf(django_filters.ChoiceFilter):
+    """One of these words, or nothing."""
+
+    def __init__(self, *, choices: Iterable[tuple[str, Any]], **kwargs: Any) -> None:
+        super().__init__(choices=[("", ""), *choices], empty_label=None, **kwargs)
 
 
 class Search(django_filters.CharFilter):
@@ -54,9 +74,7 @@ class MomentFilter(django_filters.Filter):
     field_class = MomentField
 
 
-extend_schema_field({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "maxLength": 0}]})(
-    MomentFilter
-)
+extend_schema_field({"anyOf": [{"type": "string", "format": "date-time"}, NOTHING]})(MomentFilter)
 
 
 class FlagField(forms.Field):
@@ -74,7 +92,7 @@ class FlagFilter(django_filters.Filter):
     field_class = FlagField
 
 
-extend_schema_field({"type": "boolean"})(FlagFilter)
+extend_schema_field({"anyOf": [{"type": "boolean"}, NOTHING]})(FlagFilter)
 
 
 class Sorting(django_filters.OrderingFilter):

@@ -40,6 +40,7 @@ MEANINGS = {
     "503": "the database did not answer: try again",
 }
 OPEN = ("/api/auth/login", "/api/auth/refresh")
+PAGING = ("page", "page_size")
 CHANGES = ("post", "put", "patch", "delete")
 
 
@@ -110,6 +111,8 @@ def _complete(path: str, method: str, operation: Node) -> None:
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path":
             parameter["schema"] = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
+        elif parameter["in"] == "query" and parameter["name"] not in PAGING:
+            parameter["schema"] = _or_empty(parameter["schema"])
     responses = operation["responses"]
     for status in _errors(path, method, operation):
         reference = {"schema": {"$ref": "#/components/schemas/Error"}}
@@ -117,6 +120,17 @@ def _complete(path: str, method: str, operation: Node) -> None:
         responses.setdefault(status, answer)
     if path in OPEN:
         operation["security"] = []
+
+
+def _or_empty(schema: Node) -> Node:
+    """A filter that is given and empty narrows nothing: forms send those of fields that nobody filled in."""
+    if "enum" in schema:
+        return {**schema, "enum": [*schema["enum"], *([] if "" in schema["enum"] else [""])]}
+    if "items" in schema:
+        return {**schema, "items": _or_empty(schema["items"])}
+    if schema.get("type") in ("boolean", "integer"):
+        return {"anyOf": [schema, {"type": "string", "maxLength": 0}]}
+    return schema
 
 
 def _errors(path: str, method: str, operation: Node) -> list[str]:
