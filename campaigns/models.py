@@ -287,7 +287,6 @@ class Attempt(models.Model):
     error_code = models.CharField(_("error code"), max_length=32, blank=True, default="", db_default="")
     error_message = models.CharField(_("error"), max_length=300, blank=True, default="", db_default="")
     provider_id = models.CharField(_("provider's id"), max_length=128, null=True)  # messageId = gsId
-    whatsapp_id = models.CharField(_("WhatsApp-side id"), max_length=160, null=True)
     # News about a call that no longer speaks for its message (refused, superseded): kept and shown.
     late_news = models.CharField(_("later news"), max_length=20, blank=True, default="", db_default="")
 
@@ -311,9 +310,6 @@ class Attempt(models.Model):
             models.Index(
                 fields=["sender", "provider_id"], name="attempt_by_provider_id", condition=Q(provider_id__isnull=False)
             ),
-            models.Index(
-                fields=["sender", "whatsapp_id"], name="attempt_by_whatsapp_id", condition=Q(whatsapp_id__isnull=False)
-            ),
             models.Index(fields=["destination", "started_at"], name="attempt_by_destination"),
             models.Index(
                 fields=["deadline"],
@@ -324,6 +320,23 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.get_state_display()}"
+
+
+class WhatsAppId(models.Model):
+    """Under which id WhatsApp knows a call: all that reports name after a week. A table of its own, only inserted into:
+    in the call's row, each one learnt would rewrite all indexes of the journal. No foreign key: it costs as much again.
+    """
+
+    attempt = models.OneToOneField(
+        Attempt, models.CASCADE, primary_key=True, related_name="known_as", db_constraint=False
+    )
+    whatsapp_id = models.CharField(_("WhatsApp-side id"), max_length=160)
+
+    class Meta:
+        indexes = [models.Index(fields=["whatsapp_id"], name="call_by_whatsapp_id")]
+
+    def __str__(self) -> str:
+        return self.whatsapp_id
 
 
 class Interaction(models.Model):

@@ -133,7 +133,7 @@ def _quoted(sender_id: int, inbound: Inbound) -> Message | None:
 def _known_by(ids: Sequence[str], sender_id: int) -> Message | None:
     return (
         Message.objects.filter(attempts__sender_id=sender_id)
-        .filter(Q(attempts__provider_id__in=ids) | Q(attempts__whatsapp_id__in=ids))
+        .filter(Q(attempts__provider_id__in=ids) | Q(attempts__known_as__whatsapp_id__in=ids))
         .order_by("-id")
         .first()
     )
@@ -143,20 +143,11 @@ def _adopted_by_quote(sender_id: int, inbound: Inbound) -> Message | None:
     """Who answers a message has received it: an unknown quoted id belongs to the open call to that person."""
     if not inbound.phone or not inbound.quoted_message_id:
         return None
-    rows = sql.rows(
-        """SELECT a.id, a.message_id, m.campaign_id, a.state, a.provider_id, a.whatsapp_id, a.destination,
-                  a.started_at, a.deadline
-             FROM campaigns_attempt a JOIN campaigns_message m ON m.id = a.message_id
-            WHERE a.sender_id = %(sender)s AND a.destination = %(destination)s AND a.state IN ('intent', 'uncertain')
-              AND a.wire_at IS NOT NULL
-            ORDER BY a.started_at DESC FOR UPDATE OF m""",
-        {"sender": sender_id, "destination": inbound.phone},
-    )
+    calls = statuses.open_calls(sender_id, [inbound.phone])
     # Now that the open calls are locked: the answer to another may have been recorded since the first look.
-    if rows and (known := _known_by(list(inbound.quoted_ids), sender_id)):
+    if calls and (known := _known_by(list(inbound.quoted_ids), sender_id)):
         return known
-    for row in rows:
-        call = statuses.Call(*row)
+    for call in sorted(calls, key=lambda one: one.started_at, reverse=True):
         if statuses.adopt(call, [inbound.quoted_message_id]):
             return Message.objects.get(pk=call.message_id)
     return None

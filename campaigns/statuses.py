@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from campaigns import outcomes, sql
+from campaigns import advancing, outcomes, sql
+from campaigns.advancing import Heard, News
 from campaigns.models import Attempt, Message
 from campaigns.status import NEWS, AttemptState, Status
 from gupshup.api.errors import Action, lookup
-from gupshup.api.events import StatusReport
 
 SKEW = timedelta(minutes=10)  # between the provider's clock and ours (reliability: reconciliation)
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -32,47 +31,20 @@ class Call:
     campaign_id: int
     state: str
     provider_id: str | None
-    whatsapp_id: str | None
+    whatsapp_id: str | None  # of the ids that WhatsApp knows it by
     destination: str
     started_at: datetime = NEVER  # this and the next are read only where they matter, for adopting
     deadline: datetime = NEVER
 
 
-@dataclass
-class News:
-    """All that one batch says of one message."""
-
-    message_id: int
-    rank: Status = Status.SUBMITTED
-    times: dict[Status, datetime] = field(default_factory=dict)
-    code: str = ""
-    reason: str = ""
-
-    def add(self, status: Status, at: datetime, report: StatusReport) -> None:
-        self.rank = max(self.rank, status)
-        self.times[status] = min(self.times.get(status, at), at)
-        if status is Status.FAILED and not self.code:
-            self.code, self.reason = (report.code or "")[:32], (report.reason or "")[:300]
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A report and when it reached us."""
-
-    report: StatusReport
-    received_at: datetime
-
-    @property
-    def at(self) -> datetime:
-        return self.report.at or self.received_at
-
-
 def apply(sender_id: int, heard: Sequence[Heard]) -> list[Heard]:
     """Apply reports in the caller's transaction; answers those about no call that we know of."""
-    heard = [one for one in heard if one.report.word in NEWS]
+    heard = advancing.by_provider_id(sender_id, [one for one in heard if one.report.word in NEWS])
+    if not heard:
+        return []
     owners = _owners(sender_id, heard)
     if strangers := [one for one in heard if id(one) not in owners]:
-        calls = _open_calls(sender_id, strangers)
+        calls = open_calls(sender_id, [one.report.destination for one in strangers])
         # Now that the open calls are locked: the answer to another may have been recorded since the first look.
         owners |= _owners(sender_id, strangers)
         owners |= _adopted(calls, [one for one in strangers if id(one) not in owners])
@@ -88,7 +60,7 @@ def apply(sender_id: int, heard: Sequence[Heard]) -> list[Heard]:
             late.append((call, one))
     again = {news.message_id: news for news in told.values() if _is_retry(news)}
     _learn_ids(owners, heard)
-    _advance([news for news in told.values() if news.message_id not in again])
+    advancing.messages([news for news in told.values() if news.message_id not in again])
     _refuse(again.values())
     _consequences(sender_id, [news for news in told.values() if news.rank is Status.FAILED], owners.values())
     for call, one in late:
@@ -98,24 +70,25 @@ def apply(sender_id: int, heard: Sequence[Heard]) -> list[Heard]:
 
 # `times`: started_at and deadline, where they are needed.
 _CALL = """
-    SELECT a.id, a.message_id, m.campaign_id, a.state, a.provider_id, a.whatsapp_id, a.destination{times}
+    SELECT a.id, a.message_id, m.campaign_id, a.state, a.provider_id, w.whatsapp_id, a.destination{times}
       FROM campaigns_attempt a JOIN campaigns_message m ON m.id = a.message_id
+      LEFT JOIN campaigns_whatsappid w ON w.attempt_id = a.id
      WHERE a.sender_id = %(sender)s"""
 
 
 def _owners(sender_id: int, heard: Sequence[Heard]) -> dict[int, Call]:
     """The calls that reports name by an id, keyed by `id(heard)`."""
     found: dict[int, Call] = {}
-    for column, ids_of in (("provider_id", _message_ids), ("whatsapp_id", _whatsapp_ids)):
+    for column, ids_of in (("a.provider_id", _message_ids), ("w.whatsapp_id", _whatsapp_ids)):
         missing = [one for one in heard if id(one) not in found]
         wanted = {value for one in missing for value in ids_of(one)}
         if not wanted:
             continue
         calls: dict[str, list[Call]] = defaultdict(list)
-        statement = f"{_CALL.format(times='')} AND a.{column} = ANY(%(ids)s::text[]) ORDER BY m.id FOR UPDATE OF m"
+        statement = f"{_CALL.format(times='')} AND {column} = ANY(%(ids)s::text[]) ORDER BY m.id FOR UPDATE OF m"
         for row in sql.rows(statement, {"sender": sender_id, "ids": sql.array(wanted)}):
             call = Call(*row)
-            calls[getattr(call, column)].append(call)
+            calls[getattr(call, column[2:])].append(call)
         for one in missing:
             for value in ids_of(one):
                 if value in calls:
@@ -137,13 +110,13 @@ def _best(calls: list[Call], one: Heard) -> Call:
     return max(calls, key=lambda call: (call.destination == one.report.destination, call.id))
 
 
-def _open_calls(sender_id: int, strangers: Sequence[Heard]) -> list[Call]:
+def open_calls(sender_id: int, destinations: Iterable[str | None]) -> list[Call]:
     """The calls without an outcome to these destinations, their messages locked."""
     rows = sql.rows(
         f"""{_CALL.format(times=", a.started_at, a.deadline")}
               AND a.destination = ANY(%(destinations)s) AND a.state IN ('intent', 'uncertain') AND a.wire_at IS NOT NULL
              ORDER BY a.message_id, a.id FOR UPDATE OF m""",
-        {"sender": sender_id, "destinations": list({one.report.destination for one in strangers})},
+        {"sender": sender_id, "destinations": sorted(set(filter(None, destinations)))},
     )
     return [Call(*row) for row in rows]
 
@@ -175,13 +148,14 @@ def adopt(call: Call, message_ids: Sequence[str], whatsapp_ids: Sequence[str] = 
     settled = not sql.run(
         """UPDATE campaigns_attempt
               SET state = 'accepted', provider_id = COALESCE(%(provider)s, provider_id),
-                  whatsapp_id = COALESCE(%(whatsapp)s, whatsapp_id),
                   finished_at = COALESCE(finished_at, clock_timestamp())
             WHERE id = %(id)s AND state IN ('intent', 'uncertain')""",
-        {"id": call.id, "provider": provider_id, "whatsapp": whatsapp_ids[0] if whatsapp_ids else None},
+        {"id": call.id, "provider": provider_id},
     )
     if settled:
         return False
+    if whatsapp_ids:
+        _learn({call.id: whatsapp_ids[0]})
     call.state, call.provider_id = AttemptState.ACCEPTED, provider_id
     sql.run(
         """UPDATE campaigns_message
@@ -202,52 +176,18 @@ def _learn_ids(owners: dict[int, Call], heard: Iterable[Heard]) -> None:
         ids = one.report.whatsapp_ids
         if call is not None and call.whatsapp_id is None and ids and call.provider_id in _message_ids(one):
             known[call.id] = ids[0]
+    _learn(known)
+
+
+def _learn(known: dict[int, str]) -> None:
+    """Remember under which id WhatsApp knows each of these calls. What was learnt first stays."""
     if known:
         sql.run(
-            """UPDATE campaigns_attempt a SET whatsapp_id = t.whatsapp_id
-                 FROM (SELECT * FROM unnest(%(ids)s::bigint[], %(values)s::text[]) AS u (id, whatsapp_id)
-                        ORDER BY id) AS t
-                WHERE a.id = t.id AND a.whatsapp_id IS NULL""",
+            """INSERT INTO campaigns_whatsappid (attempt_id, whatsapp_id)
+               SELECT * FROM unnest(%(ids)s::bigint[], %(values)s::text[]) AS u (attempt_id, whatsapp_id) ORDER BY 1
+                   ON CONFLICT DO NOTHING""",
             {"ids": sql.array(known), "values": sql.array(known.values())},
         )
-
-
-_ADVANCE = """
-    UPDATE campaigns_message m
-       SET status = GREATEST(m.status, t.rank),
-           accepted_at = COALESCE(m.accepted_at, clock_timestamp()),
-           sent_at = LEAST(m.sent_at, t.sent_at), delivered_at = LEAST(m.delivered_at, t.delivered_at),
-           read_at = LEAST(m.read_at, t.read_at), failed_at = LEAST(m.failed_at, t.failed_at),
-           error_code = CASE WHEN GREATEST(m.status, t.rank) > 35 THEN '' WHEN m.status < t.rank THEN t.code
-                             ELSE m.error_code END,
-           error_message = CASE WHEN GREATEST(m.status, t.rank) > 35 THEN '' WHEN m.status < t.rank THEN t.reason
-                                ELSE m.error_message END,
-           reason = CASE WHEN m.status < t.rank THEN '' ELSE m.reason END,
-           updated_at = clock_timestamp()
-      FROM unnest(%(ids)s::bigint[], %(ranks)s::smallint[], %(codes)s::text[], %(reasons)s::text[],
-                  %(sent)s::timestamptz[], %(delivered)s::timestamptz[], %(read)s::timestamptz[],
-                  %(failed)s::timestamptz[])
-           AS t (id, rank, code, reason, sent_at, delivered_at, read_at, failed_at)
-     WHERE m.id = t.id AND m.status >= 10
-       AND (m.status < t.rank OR m.sent_at > t.sent_at OR m.delivered_at > t.delivered_at OR m.read_at > t.read_at
-            OR m.failed_at > t.failed_at
-            OR (m.sent_at IS NULL AND t.sent_at IS NOT NULL) OR (m.delivered_at IS NULL AND t.delivered_at IS NOT NULL)
-            OR (m.read_at IS NULL AND t.read_at IS NOT NULL) OR (m.failed_at IS NULL AND t.failed_at IS NOT NULL))"""
-
-
-def _advance(told: Sequence[News]) -> int:
-    if not told:
-        return 0
-    told = sorted(told, key=lambda news: news.message_id)
-    values: dict[str, Any] = {
-        "ids": sql.array([news.message_id for news in told]),
-        "ranks": sql.array([news.rank.value for news in told]),
-        "codes": sql.array([news.code for news in told]),
-        "reasons": sql.array([news.reason for news in told]),
-    }
-    columns = {"sent": Status.SENT, "delivered": Status.DELIVERED, "read": Status.READ, "failed": Status.FAILED}
-    values |= {name: sql.array([news.times.get(status) for news in told]) for name, status in columns.items()}
-    return sql.run(_ADVANCE, values)
 
 
 def _is_retry(news: News) -> bool:
@@ -297,4 +237,4 @@ def _late(call: Call, one: Heard) -> None:
         )
         news = News(message.pk)
         news.add(NEWS[word], one.at, one.report)
-        _advance([news])
+        advancing.messages([news])

@@ -166,9 +166,9 @@ class AttemptAdmin(RowsAdmin):
     ordering = ("-id",)
     fields = (
         "of_message", "destination", "state", "started_at", "wire_at", "deadline", "finished_at", "released_at",
-        "http_status", "error_code", "error_message", "provider_id", "whatsapp_id", "late_news",
+        "http_status", "error_code", "error_message", "provider_id", "known_as", "late_news",
     )  # fmt: skip
-    readonly_fields = ("of_message",)
+    readonly_fields = ("of_message", "known_as")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         found = super().get_queryset(request)
@@ -184,6 +184,10 @@ class AttemptAdmin(RowsAdmin):
     def of_message(self, attempt: Attempt) -> SafeString:
         address = reverse("admin:campaigns_message_change", args=(attempt.message_id,))
         return format_html('<a class="wc-link" href="{}">#{}</a>', address, str(attempt.message_id))
+
+    @display(description=gettext_lazy("WhatsApp-side id"))
+    def known_as(self, attempt: Attempt) -> str:
+        return str(getattr(attempt, "known_as", "") or "")
 
     @display(description=gettext_lazy("state"), label=words.ATTEMPT_COLOURS)
     def condition(self, attempt: Attempt) -> tuple[str, str]:

@@ -67,6 +67,6 @@ def _calls(term: str) -> QuerySet[Attempt]:
     """Calls to this number, or known to the provider by this id."""
     destinations = _readings(term) | ({number_of(term)[1:]} - {""})
     senders = list(Sender.objects.values_list("id", flat=True))
-    named = Q(sender__in=senders) & (Q(provider_id=term) | Q(whatsapp_id=term))
+    named = Q(sender__in=senders) & (Q(provider_id=term) | Q(known_as__whatsapp_id=term))
     wanted = Attempt.objects.filter(named)
     return wanted.union(Attempt.objects.filter(destination__in=destinations)) if destinations else wanted

@@ -229,18 +229,22 @@ _UPDATE = f"""
 # Calls of the old system: of uncertain messages, and of those that a quoted answer may still name. `deadline` equal to
 # `started_at` marks them. They are released: no report about the future adopts them.
 _ATTEMPTS = f"""
+    WITH made AS (
     INSERT INTO campaigns_attempt (message_id, sender_id, destination, state, token, started_at, wire_at, deadline,
-        finished_at, released_at, whatsapp_id)
+        finished_at, released_at)
     SELECT t.id, t.sender_id, t.destination, CASE WHEN t.status = 15 THEN 'uncertain' ELSE 'accepted' END,
-           gen_random_uuid(), t.created_at, t.created_at, t.created_at, t.created_at, t.created_at,
-           NULLIF(t.whatsapp_message_id, '')
+           gen_random_uuid(), t.created_at, t.created_at, t.created_at, t.created_at, t.created_at
       FROM chunk s JOIN campaigns_message t ON t.campaign_id = s.campaign_id AND t.destination = s.destination
                                            AND t.message_type = s.message_type
      WHERE (s.status = 15 OR s.created_at > now() - interval '{RECENT}' OR s.sent_at > now() - interval '{RECENT}'
             OR s.delivered_at > now() - interval '{RECENT}' OR s.read_at > now() - interval '{RECENT}')
        AND (t.status = 15 OR (t.whatsapp_message_id <> '' AND t.status <> 35
                               AND t.accepted_at > now() - interval '{RECENT}'))
-       AND NOT EXISTS (SELECT FROM campaigns_attempt a WHERE a.message_id = t.id)"""
+       AND NOT EXISTS (SELECT FROM campaigns_attempt a WHERE a.message_id = t.id)
+    RETURNING id, message_id)
+    INSERT INTO campaigns_whatsappid (attempt_id, whatsapp_id)
+    SELECT made.id, t.whatsapp_message_id FROM made JOIN campaigns_message t ON t.id = made.message_id
+     WHERE t.whatsapp_message_id <> ''"""
 _SETTLED = """
     UPDATE campaigns_attempt a SET state = 'accepted' FROM chunk s JOIN campaigns_message t ON t.id = s.known
      WHERE a.message_id = t.id AND a.state = 'uncertain' AND a.deadline = a.started_at AND t.status <> 15"""
