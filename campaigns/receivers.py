@@ -1,4 +1,4 @@
-"""What this app does when something is announced: nudges for the workers, and consequences of opt-outs."""
+"""What this app does when something is announced: nudges for the workers, what follows opt-outs, and their telling."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from campaigns import doorbell, optouts, signals, tasks
+from campaigns import announcing, doorbell, optouts, signals, tasks
 from campaigns.models import Campaign
 from campaigns.status import CampaignStatus
 from contacts.signals import opted_out
@@ -17,6 +17,7 @@ from gupshup.signals import callback_kept, template_changed
 @receiver(opted_out)
 def end_what_waits(contact_ids: list[int], **_: Any) -> None:
     optouts.cancel_waiting(contact_ids)
+    announcing.opted_out(contact_ids)
 
 
 @receiver(template_changed)

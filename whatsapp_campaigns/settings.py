@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "accounts",
     "contacts",
     "gupshup",
+    "hooks",
     "campaigns",
     "campaigns.legacy",
 ]
@@ -186,6 +187,8 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_BEAT_SCHEDULE = {
     "ingest": {"task": "campaigns.ingest_task", "schedule": 1.0, "options": {"expires": 5}},
     "sweep": {"task": "campaigns.sweep_task", "schedule": 5.0, "options": {"expires": 10}},
+    "deliver-hooks": {"task": "hooks.deliver_task", "schedule": 2.0, "options": {"expires": 5}},
+    "prune-hooks": {"task": "hooks.prune_task", "schedule": 3600.0, "options": {"expires": 3600}},
     "prune": {"task": "campaigns.prune_task", "schedule": 3600.0, "options": {"expires": 3600}},
     "sync-templates": {"task": "campaigns.sync_templates_task", "schedule": 3600.0, "options": {"expires": 3600}},
     "self-check": {"task": "campaigns.self_check_task", "schedule": 300.0, "options": {"expires": 300}},
@@ -313,3 +316,7 @@ SENDING_DEADLINE_SECONDS = env.float("SENDING_DEADLINE_SECONDS", default=60)
 # -- retention, in days (campaigns.retention); 0 keeps for ever. Figures and states stay; bodies and texts go.
 RETENTION_CALLBACK_DAYS = env.int("RETENTION_CALLBACK_DAYS", default=30)
 RETENTION_TEXT_DAYS = env.int("RETENTION_TEXT_DAYS", default=365)
+RETENTION_HOOK_DAYS = env.int("RETENTION_HOOK_DAYS", default=30)
+
+# -- outgoing webhooks (hooks.reaching): networks beside the public internet that they may reach, by http too.
+HOOKS_ALLOWED_NETWORKS = env.list("HOOKS_ALLOWED_NETWORKS", default=[])

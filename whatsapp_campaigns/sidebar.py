@@ -54,6 +54,7 @@ SECTIONS: tuple[tuple[str | Promise, tuple[Page, ...]], ...] = (
         (
             Page("accounts.user", _("Users"), "group"),
             Page("accounts.apikey", _("API keys"), "key"),
+            Page("hooks.endpoint", _("Outgoing webhooks"), "webhook"),
             Page("axes.accessattempt", _("Failed logins"), "lock"),
             Page("django_celery_beat.periodictask", _("Periodic tasks"), "schedule"),
         ),

@@ -27,6 +27,7 @@ ADMIN = {
     "axes": NOTHING,
     "django_celery_beat": NOTHING,
     "legacy": NOTHING,
+    "hooks": NOTHING,
 }
 
 

@@ -12,5 +12,6 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("contacts.urls")),
     path("", include("gupshup.api_urls")),
+    path("", include("hooks.urls")),
     path("", include("campaigns.urls")),
 ]
