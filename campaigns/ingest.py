@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected
 
-from campaigns import advancing, announcing, optouts, replies, sql, statuses
+from campaigns import advancing, announcing, announcing, optouts, replies, sql, statuses
 from contacts.models import Contact
 from gupshup import news
 from gupshup.api.events import AccountNews, Consent, Event, Inbound, Mismatch, StatusReport, TemplateNews, parse
@@ -109,6 +109,7 @@ def _batch() -> int:
         except Exception:
             log.exception("a batch failed; reading it one by one")
             unknown, failed = _one_by_one(read)
+        announcing.answered(due.pk for due, events in read if any(isinstance(event, Inbound) for event in events))
         announcing.answered(due.pk for due, events in read if any(isinstance(event, Inbound) for event in events))
         _mark(callbacks, unknown, failed)
     return len(callbacks)

@@ -19,7 +19,7 @@ from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import sql
+from campaigns import announcing, sql
 from campaigns.audience import audience, members
 from campaigns.models import Campaign, Event, Message
 from campaigns.signals import launched
@@ -224,13 +224,16 @@ def finish_done(sender_id: int | None = None) -> int:
         )
         if not done:
             return 0
-        return sql.run(
+        finished = sql.rows(
             f"""UPDATE campaigns_campaign c
                    SET status = 'finished', completed_at = clock_timestamp(), updated_at = clock_timestamp(),
                        version = version + 1
-                 WHERE c.id = ANY(%(ids)s) AND {_DONE}""",
+                 WHERE c.id = ANY(%(ids)s) AND {_DONE} RETURNING c.id""",
             {"ids": [pk for (pk,) in done]},
         )
+        if finished:
+            announcing.finished([pk for (pk,) in finished])
+        return len(finished)
 
 
 _DONE = """
