@@ -60,6 +60,7 @@ def apply(sender_id: int, heard: Sequence[Heard]) -> list[Heard]:
             late.append((call, one))
     again = {news.message_id: news for news in told.values() if _is_retry(news)}
     _learn_ids(owners, heard)
+    _correct_ids(owners, heard)
     advancing.messages([news for news in told.values() if news.message_id not in again])
     _refuse(again.values())
     _consequences(sender_id, [news for news in told.values() if news.rank is Status.FAILED], owners.values())
@@ -177,6 +178,25 @@ def _learn_ids(owners: dict[int, Call], heard: Iterable[Heard]) -> None:
         if call is not None and call.whatsapp_id is None and ids and call.provider_id in _message_ids(one):
             known[call.id] = ids[0]
     _learn(known)
+
+
+def _correct_ids(owners: dict[int, Call], heard: Iterable[Heard]) -> None:
+    """A call that was adopted by a report without gsId bears WhatsApp's id for the provider's (gupshup-api 0.4): the
+    first report that names both puts it right.
+    """
+    for one in heard:
+        call = owners.get(id(one))
+        theirs = one.report.whatsapp_ids
+        own = next((value for value in one.report.message_ids if value not in theirs), None)
+        if call is not None and own is not None and call.provider_id in theirs:
+            values = {"id": call.id, "message": call.message_id, "wrong": call.provider_id, "right": own}
+            sql.run("UPDATE campaigns_attempt SET provider_id = %(right)s WHERE id = %(id)s", values)
+            sql.run(
+                """UPDATE campaigns_message SET whatsapp_message_id = %(right)s
+                    WHERE id = %(message)s AND whatsapp_message_id = %(wrong)s""",
+                values,
+            )
+            call.provider_id = own
 
 
 def _learn(known: dict[int, str]) -> None:

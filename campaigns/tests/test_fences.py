@@ -11,6 +11,7 @@ from django.db import connection
 from campaigns import launching, outbox, outcomes
 from campaigns.models import Attempt, Message
 from campaigns.status import Status
+from campaigns.tests.provider import read_inbox, report
 from gupshup.api.responses import GupshupResponse, Outcome
 from gupshup.models import Sender
 
@@ -75,3 +76,18 @@ def test_a_worker_that_slept_after_its_look_keeps_the_distance_between_two_messa
     waiting = Message.objects.get(pk=mine.id)
     assert waiting.status == Status.PENDING
     assert waiting.next_attempt_at is not None
+
+
+def test_the_first_report_with_both_ids_puts_the_providers_id_right(launched, sender):
+    """Validates: 6.5"""
+    launched(people=1)
+    lease = uuid.uuid4()
+    (item,) = outbox.mark(outbox.begin(sender.pk, lease, outbox.claim(sender.pk, lease, 1, {})))
+    lost = GupshupResponse(False, None, "timeout", "", outcome=Outcome.UNCERTAIN, http_status=None)
+    outcomes.record(sender.pk, [outcomes.Answer(item.message.id, item.attempt_id, item.message.campaign_id, lost)])
+    report(sender, "delivered", other="wa-1", destination=item.message.destination)
+    read_inbox()
+    report(sender, "sent", gs_id="gs-1", other="wa-1", destination=item.message.destination)
+    read_inbox()
+    assert list(Attempt.objects.values_list("state", "provider_id")) == [("accepted", "gs-1")]
+    assert list(Message.objects.values_list("status", "whatsapp_message_id")) == [(Status.DELIVERED, "gs-1")]
