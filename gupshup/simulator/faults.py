@@ -5,6 +5,7 @@ accepted), *reports* (accepted, and reported as failed later), *callbacks* (how 
 """
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -126,6 +127,8 @@ CALLBACK_FAULTS = {
     "burst": "all reports of a message come at the same instant",
 }
 
+COUNTED_AS_SENT = ("lost", "duplicate")  # by the ledger, callback by callback
+
 PRESETS = {
     "none": "",
     "mild": "http_500_before=0.01,reset_after=0.005,http_429=0.01,131026=0.02,131049=0.01,callback.duplicate=0.03,"
@@ -157,6 +160,7 @@ class Faults:
 
     seed: int = 0
     chances: dict[str, float] = field(default_factory=dict)
+    by_number: bool = True  # whether the last digits of a number may ask for one
 
     @classmethod
     def parse(cls, spec: str, seed: int = 0) -> "Faults":
@@ -172,7 +176,7 @@ class Faults:
 
     def of_call(self, destination: str, count: int) -> CallFault | ReportFault | None:
         """What goes wrong with the call number `count` (from 1) to this destination."""
-        found = by_suffix(destination, count)
+        found = self.asked_by(destination, count)
         if found is not None or not self.chances:
             return found
         dice = random.Random(f"{self.seed}/call/{destination}/{count}")
@@ -185,20 +189,27 @@ class Faults:
             point -= chance
         return None
 
-    def callback_dice(self, message_id: str) -> "CallbackDice":
-        return CallbackDice(self.chances, random.Random(f"{self.seed}/callback/{message_id}"))
+    def asked_by(self, destination: str, count: int) -> CallFault | ReportFault | None:
+        return by_suffix(destination, count) if self.by_number else None
+
+    def callback_dice(self, message_id: str, struck: Counter[str]) -> "CallbackDice":
+        return CallbackDice(self.chances, random.Random(f"{self.seed}/callback/{message_id}"), struck)
 
 
 @dataclass(slots=True)
 class CallbackDice:
-    """Throws for each way in which the callbacks of one message may go wrong."""
+    """Throws for each way in which the callbacks of one message may go wrong; `struck` counts those that do."""
 
     chances: dict[str, float]
     dice: random.Random
+    struck: Counter[str]
 
     def strikes(self, name: str) -> bool:
         chance = self.chances.get(f"callback.{name}", 0.0)
-        return chance > 0 and self.dice.random() < chance
+        strikes = chance > 0 and self.dice.random() < chance
+        if strikes and name not in COUNTED_AS_SENT:
+            self.struck[f"callback.{name}"] += 1
+        return strikes
 
 
 def by_suffix(destination: str, count: int) -> CallFault | ReportFault | None:

@@ -102,7 +102,7 @@ class Story:
     ) -> None:
         """Book all that follows. `failure`: what WhatsApp or Gupshup will report instead of a delivery; `told`: the
         reports that are out already; `postbacks`: by number of the button."""
-        dice = self.faults.callback_dice(f"{message.destination}/{message.calls}")
+        dice = self.faults.callback_dice(f"{message.destination}/{message.calls}", self.ledger.faults)
         plan = self._reports(app, message, person, failure, dice.dice)
         plan = disturbed([(delay, event) for delay, event in plan if event.word not in told], dice)
         for delay, event in plan:
@@ -222,7 +222,7 @@ class Story:
         data |= {"id": inbound, "outer": outer_type(word, person), "quoted": quoted, "ref": data.get("ref", "ref-1")}
         if word in MEDIA:
             data["text"] = data.get("text") if word in ("image", "video", "file") else None
-        dice = self.faults.callback_dice(inbound)
+        dice = self.faults.callback_dice(inbound, self.ledger.faults)
         quirks = {name for name in ("no_gs_id", "lost", "duplicate") if dice.strikes(name)}
         if data.get("postback") and word == "button" and person.dice.random() < 0.5:
             quirks.add("no_gs_id")  # as the documented taps with postback come
