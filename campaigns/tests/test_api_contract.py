@@ -113,6 +113,25 @@ def test_what_is_written_answers_in_the_agreed_shape(world, route):
     agreed_on(f"{method.lower()}-{name}", answer.json())
 
 
+HOOK = {"name": "Caisse", "url": "https://example.com/hook", "events": ["reply.received"]}
+HOOK_WRITES: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", "endpoints"): HOOK,
+    ("PUT", "endpoint"): {"active": False},
+    ("POST", "endpoint-secret"): {},
+    ("POST", "endpoint-trial"): {},
+    ("POST", "delivery-redeliver"): {},
+}
+
+
+@pytest.mark.parametrize("route", HOOK_WRITES, ids="-".join)
+def test_outgoing_webhooks_answer_in_the_agreed_shape(world, route):
+    method, name = route
+    url = address(name, world.ann, world)
+    answer = getattr(world.as_user(world.root), method.lower())(url, HOOK_WRITES[route], format="json")
+    assert answer.status_code in (200, 201, 202), answer.content
+    agreed_on(f"{method.lower()}-{name}", answer.json())
+
+
 def test_logging_in_answers_in_the_agreed_shape(world, client):
     credentials = {"email": "ann@example.com", "password": PASSWORD}
     login = client.post(reverse("api:login"), credentials, content_type="application/json")

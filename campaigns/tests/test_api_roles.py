@@ -29,6 +29,7 @@ class Row:
 
 
 LAUNCH = {"name": "Soldes", "message_1": "Bienvenue !"}
+HOOK = {"name": "Caisse", "url": "https://example.com/hook", "events": ["reply.received"]}
 WHY = {"all": True, "why": "le client insiste"}
 MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "login"): Row("anyone", body={"email": "ann@example.com", "password": "un mot de passe 42"}),
@@ -68,6 +69,17 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "sync-templates"): Row("all", "write", 409),
     ("GET", "senders"): Row("root"),
     ("GET", "sender"): Row("root"),
+    ("GET", "endpoints"): Row("root"),
+    ("POST", "endpoints"): Row("root", ok=201, body=HOOK),
+    ("GET", "endpoint"): Row("root"),
+    ("PUT", "endpoint"): Row("root", body={"active": False}),
+    ("PATCH", "endpoint"): Row("root", body={"name": "Boutique"}),
+    ("DELETE", "endpoint"): Row("root", ok=204),
+    ("POST", "endpoint-secret"): Row("root"),
+    ("POST", "endpoint-trial"): Row("root", ok=202),
+    ("GET", "deliveries"): Row("root"),
+    ("GET", "delivery"): Row("root"),
+    ("POST", "delivery-redeliver"): Row("root", ok=202),
     ("GET", "campaigns"): Row("all"),
     ("POST", "campaigns"): Row("all", "launch", 202, LAUNCH),
     ("POST", "drafts"): Row("all", "write", 201, {"name": "Plus tard"}),
@@ -112,6 +124,8 @@ def address(name: str, of: Belongings, world: World) -> str:
         "uncertain": of.campaign.pk,
         "message": of.messages[0].pk,
         "interaction": of.interaction.pk,
+        "endpoint": world.endpoint.pk,
+        "delivery": world.delivery.pk,
     }
     pk = next((pk for start, pk in ids.items() if name.startswith(start)), None)
     if name == "category-contact":
@@ -124,6 +138,7 @@ def address(name: str, of: Belongings, world: World) -> str:
 PLAIN = {
     "login", "refresh", "me", "users", "categories", "contacts", "import-contacts", "imports", "templates",
     "sync-templates", "senders", "campaigns", "drafts", "messages", "message-stats", "interactions",
+    "endpoints", "deliveries",
 }  # fmt: skip
 
 

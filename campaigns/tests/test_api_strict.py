@@ -29,7 +29,7 @@ ALWAYS = {"updated_at", "version", "password"}  # set by the change itself
 
 def every_field() -> dict[str, Any]:
     """The name of every column of ours, with a value that it would take."""
-    ours = ("accounts", "contacts", "gupshup", "campaigns")
+    ours = ("accounts", "contacts", "gupshup", "hooks", "campaigns")
     found = {}
     for model in apps.get_models():
         if model._meta.app_label in ours:
@@ -56,6 +56,13 @@ def writable(world: World) -> list[tuple[str, str, models.Model, dict[str, Any],
         ("PATCH", reverse("api:contact", args=(contact.pk,)), contact, {"last_name": "Petit"}, names | number),
         ("PATCH", profile, contact, {"attributes": {}}, {"attributes"}),
         ("PATCH", content, draft, {"name": "Soldes"}, said),
+        (
+            "PATCH",
+            reverse("api:endpoint", args=(world.endpoint.pk,)),
+            world.endpoint,
+            {"name": "Caisse"},
+            {"name", "url", "events", "active"},
+        ),
         ("PATCH", reverse("api:user", args=(ann.user.pk,)), ann.user, {}, {"email", "role", "is_active"}),
     ]
 

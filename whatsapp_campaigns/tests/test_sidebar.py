@@ -9,6 +9,7 @@ from accounts.models import Role, User
 from whatsapp_campaigns import sidebar
 
 FOR_SUPER_ADMINS = {
+    "hooks.endpoint",
     *("gupshup.sender", "accounts.user", "accounts.apikey"),
     *("axes.accessattempt", "django_celery_beat.periodictask"),
 }

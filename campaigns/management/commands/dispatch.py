@@ -14,6 +14,7 @@ from django.db import connection
 from campaigns import ingest, outbox, sending, sweeping
 from gupshup import senders
 from gupshup.models import Sender
+from hooks import delivering
 
 SWEEP = 2.0  # seconds between sweeps
 PULSE = 0.25  # seconds between looks at the inbox
@@ -39,11 +40,14 @@ def run(stop: Event, seconds: float | None = None) -> None:
     until = None if seconds is None else monotonic() + seconds
     swept = 0.0
     drains: dict[int, Future[None]] = {}
+    telling: Future[None] | None = None
     with ThreadPoolExecutor(16, thread_name_prefix="drain") as pool:
         while not stop.is_set() and (until is None or monotonic() < until):
             if monotonic() - swept >= SWEEP:
                 sweeping.sweep()
                 swept = monotonic()
+                if telling is None or telling.done():
+                    telling = pool.submit(_tell)
             else:
                 ingest.run(seconds=2)
             for sender in outbox.due_senders():
@@ -56,5 +60,13 @@ def run(stop: Event, seconds: float | None = None) -> None:
 def _drain(sender: Sender) -> None:
     try:
         sending.drain(sender, seconds=10)
+    finally:
+        connection.close()
+
+
+def _tell() -> None:
+    """What other programs are to be told; those that hang hold up nothing here."""
+    try:
+        delivering.run(seconds=10)
     finally:
         connection.close()
