@@ -14,7 +14,7 @@ from django.conf import settings
 
 from campaigns import sql
 
-HORIZON = 0.02  # seconds: slots are taken about when due, so that a kill wastes and risks little…
+HORIZON = 0.05  # seconds: slots are taken a few at a time about when due, so that a kill wastes and risks little…
 FARTHEST = 0.25  # …but no nearer than the time that beginning a batch takes, or a slow disk would halve the pace
 MAX_WAIT = 1.0  # seconds: look again at least this often (the limit may be raised, the breaker closed)
 

@@ -35,7 +35,9 @@ log = logging.getLogger("campaigns.sending")
 CLAIM = 200  # messages a claim takes at most
 CLAIM_SECONDS = 4.0  # and no more than can leave in this time: Message 2 goes first at each claim
 RECORD = 200  # answers recorded in one transaction at most
-RECORD_WAIT = 0.1  # seconds an answer waits for company while more are on their way
+RECORD_SOON = 16  # this many do not wait,
+RECORD_WAIT = 0.05  # fewer wait so many seconds for company while more are on their way
+LONG_WAIT = 0.02  # seconds without a slot in which the next claim is made
 # Calls on their way to their first byte. A slot lasts 40 ms at the fastest: where too many threads want the processor
 # at once, the last ones miss theirs, and a slot that is missed is given up. So: half as many after a miss.
 CROWD = 16
@@ -92,6 +94,25 @@ class Health:
 
 
 @dataclass
+class Lead:
+    """How long beginning and marking a batch takes: longer than nearly all lately did, in seconds.
+
+    Mean and deviation as TCP estimates its round trips: a slot that opens before its batch stands would be missed.
+    """
+
+    mean: float = 0.03
+    deviation: float = 0.0
+
+    def note(self, seconds: float) -> None:
+        self.deviation += (abs(seconds - self.mean) - self.deviation) / 4
+        self.mean += (seconds - self.mean) / 8
+
+    @property
+    def seconds(self) -> float:
+        return self.mean + 2 * self.deviation
+
+
+@dataclass
 class Drain:
     """One worker's loop over one sender: this thread does all the database work, the pool only calls."""
 
@@ -100,12 +121,14 @@ class Drain:
     lease: uuid.UUID = field(default_factory=uuid.uuid4)
     after: dict[int, tuple[Any, int]] = field(default_factory=dict)
     claimed: list[outbox.Claimed] = field(default_factory=list)
+    more: bool = True  # the last claim got all it wanted
     answers: SimpleQueue[outcomes.Answer] = field(default_factory=SimpleQueue)
     unrecorded: list[outcomes.Answer] = field(default_factory=list)
+    waiting_since: float = 0.0  # the first of those that are not recorded
     in_flight: int = 0
     on_the_way: list[outbox.Begun] = field(default_factory=list)  # handed over, before their first byte
     crowd: float = CROWD
-    lead: float = 0.0  # seconds that beginning and marking a batch lately took
+    lead: Lead = field(default_factory=Lead)
     sent: int = 0
     health: Health = field(default_factory=Health)
 
@@ -129,24 +152,29 @@ class Drain:
         try:
             self._record()
             if not self.claimed:
-                self.claimed = outbox.claim(self.sender.pk, self.lease, self._wanted(), self.after)
+                self._claim()
             if not self.claimed:
                 if not self.in_flight:
                     return False
                 self._listen(RECORD_WAIT)
                 return True
             wait = self._send(pool)
-            if wait > 0:
+            if wait > LONG_WAIT and self.more and len(self.claimed) < CLAIM // 4:
+                self._claim()  # and not when the last is gone: slots would pass meanwhile
+            elif wait > 0:
                 self._listen(min(wait, max(0.0, until - monotonic())))
         except DatabaseError:
             log.warning("database trouble while sending; trying again", exc_info=True)
             self._after_trouble()
         return True
 
-    def _wanted(self) -> int:
+    def _claim(self) -> None:
         self.sender.refresh_from_db()
         step = pacing.interval(self.sender.rate_limit, self.sender.rate_window, self.sender.pace_factor)
-        return max(1, min(CLAIM, int(CLAIM_SECONDS / step)))
+        wanted = max(1, min(CLAIM, int(CLAIM_SECONDS / step)))
+        found = outbox.claim(self.sender.pk, self.lease, wanted, self.after)
+        self.claimed += found
+        self.more = len(found) == wanted
 
     def _send(self, pool: ThreadPoolExecutor) -> float:
         """Begin and hand over what has a slot and a thread now; answers how long to wait for the next."""
@@ -155,7 +183,8 @@ class Drain:
         room = min(self.threads - self.in_flight, int(self.crowd) - crowd)
         if room <= 0:
             return CROWD_WAIT if self.in_flight < self.threads else RECORD_WAIT
-        ahead = min(pacing.FARTHEST, max(pacing.HORIZON, 2 * self.lead))
+        lead = self.lead.seconds
+        ahead = min(pacing.FARTHEST, max(pacing.HORIZON, 2 * lead))
         started = monotonic()
         slots, wait = pacing.due(self.sender.pk, ahead)
         if not slots:
@@ -164,12 +193,12 @@ class Drain:
         # Looked up before the mark: whatever breaks after it leaves an uncertain message.
         firsts = {one.campaign_id for one in self.claimed[:size] if one.kind == Kind.MESSAGE_1}
         uses = {campaign_id: self._use(campaign_id) for campaign_id in firsts}
-        begun = outbox.begin(self.sender.pk, self.lease, self.claimed[:size], ahead, min(ahead, self.lead))
+        begun = outbox.begin(self.sender.pk, self.lease, self.claimed[:size], ahead, min(ahead, lead))
         if begun is None:
             return pacing.HORIZON
         self.claimed = self.claimed[size:]
         ready = outbox.mark(begun) if begun else []
-        self.lead += (monotonic() - started - self.lead) / 4
+        self.lead.note(monotonic() - started)
         for item in ready:
             self.in_flight += 1
             self.sent += 1
@@ -194,7 +223,8 @@ class Drain:
         return self.uses[campaign_id]
 
     def _listen(self, seconds: float) -> None:
-        """Wait for one answer, at most `seconds`."""
+        """Wait for one answer, at most `seconds`, and no longer than those that wait to be recorded may."""
+        seconds = min(seconds, RECORD_WAIT) if self.unrecorded else seconds
         try:
             self._arrived(self.answers.get(timeout=max(0.001, seconds)))
         except Empty:
@@ -202,6 +232,10 @@ class Drain:
 
     def _arrived(self, answer: outcomes.Answer) -> None:
         self.in_flight -= 1
+        if not self.unrecorded:
+            self.waiting_since = monotonic()
+        if answer.response.outcome is not Outcome.ACCEPTED:
+            self.waiting_since = 0.0  # it may stop the sender, or bring a message back: no waiting
         self.unrecorded.append(answer)
         missed = answer.response.error_code in outcomes.FREE
         self.crowd = max(CROWD_LEAST, self.crowd / 2) if missed else min(CROWD, self.crowd + 0.05)
@@ -211,12 +245,14 @@ class Drain:
             breaker.open_(self.sender.pk, why, answer.response.error_message or "")
 
     def _record(self) -> None:
-        """Write down the answers that are here, unless few are and more are coming."""
+        """Write down the answers that are here, unless few are, all is well, and more are coming."""
         while True:
             try:
                 self._arrived(self.answers.get_nowait())
             except Empty:
                 break
+        if self.in_flight and len(self.unrecorded) < RECORD_SOON and monotonic() - self.waiting_since < RECORD_WAIT:
+            return
         while self.unrecorded:
             batch = self.unrecorded[:RECORD]
             outcomes.record(self.sender.pk, batch)
