@@ -18,6 +18,7 @@ from campaigns.status import NEWS, AttemptState, Status
 from gupshup.api.errors import Action, lookup
 
 SKEW = timedelta(minutes=10)  # between the provider's clock and ours (reliability: reconciliation)
+PAIRED = timedelta(days=8)  # reports bear both ids for a week (gupshup-api 0.4)
 NEVER = datetime.max.replace(tzinfo=UTC)
 LIVE = (AttemptState.INTENT, AttemptState.ACCEPTED, AttemptState.UNCERTAIN)
 
@@ -47,7 +48,8 @@ def apply(sender_id: int, heard: Sequence[Heard]) -> list[Heard]:
         calls = open_calls(sender_id, [one.report.destination for one in strangers])
         # Now that the open calls are locked: the answer to another may have been recorded since the first look.
         owners |= _owners(sender_id, strangers)
-        owners |= _adopted(calls, [one for one in strangers if id(one) not in owners])
+        strangers = [one for one in strangers if id(one) not in owners]
+        owners |= _adopted(calls, _of_nobody_else(sender_id, strangers) if calls else ())
     told: dict[int, News] = {}
     late: list[tuple[Call, Heard]] = []
     for one in heard:
@@ -122,6 +124,27 @@ def open_calls(sender_id: int, destinations: Iterable[str | None]) -> list[Call]
     return [Call(*row) for row in rows]
 
 
+def _of_nobody_else(sender_id: int, strangers: Sequence[Heard]) -> list[Heard]:
+    """Those reports that cannot be about another message to the same person: an id of the provider's that we do not
+    know is a new one, but WhatsApp's may be that of a message whose second id has not passed yet. Those wait for it.
+    """
+    vague = {one.report.destination for one in strangers if _own_id(one) is None}
+    others = sql.rows(
+        """SELECT DISTINCT a.destination FROM campaigns_attempt a
+            WHERE a.sender_id = %(sender)s AND a.destination = ANY(%(destinations)s)
+              AND a.state IN ('accepted', 'refused', 'superseded') AND a.started_at > clock_timestamp() - %(week)s
+              AND NOT EXISTS (SELECT 1 FROM campaigns_whatsappid w WHERE w.attempt_id = a.id)""",
+        {"sender": sender_id, "destinations": sorted(filter(None, vague)), "week": PAIRED},
+    )
+    ambiguous = {destination for (destination,) in others}
+    return [one for one in strangers if _own_id(one) is not None or one.report.destination not in ambiguous]
+
+
+def _own_id(one: Heard) -> str | None:
+    """The id that is surely the provider's; None when the report names only what WhatsApp may know it by."""
+    return next((value for value in one.report.message_ids if value not in one.report.whatsapp_ids), None)
+
+
 def _adopted(calls: Sequence[Call], strangers: Sequence[Heard]) -> dict[int, Call]:
     """Give reports with unknown ids to the one open call to their destination at that time."""
     adopted: dict[int, Call] = {}
@@ -187,7 +210,7 @@ def _correct_ids(owners: dict[int, Call], heard: Iterable[Heard]) -> None:
     for one in heard:
         call = owners.get(id(one))
         theirs = one.report.whatsapp_ids
-        own = next((value for value in one.report.message_ids if value not in theirs), None)
+        own = _own_id(one)
         if call is not None and own is not None and call.provider_id in theirs:
             values = {"id": call.id, "message": call.message_id, "wrong": call.provider_id, "right": own}
             sql.run("UPDATE campaigns_attempt SET provider_id = %(right)s WHERE id = %(id)s", values)
@@ -232,7 +255,7 @@ def _consequences(sender_id: int, failed: Sequence[News], calls: Iterable[Call])
         by_code[news.code].append(news)
     for code, group in by_code.items():
         entry = lookup(code)
-        if entry.action in (Action.INVALID_NUMBER, Action.SUPPRESS, Action.SUPPRESS_MARKETING):
+        if entry.action in (Action.INVALID_NUMBER, Action.SUPPRESS, Action.SUPPRESS_MARKETING, Action.WAIT_24H):
             outcomes.apply_to_person([news.message_id for news in group], code)
         elif entry.halts:
             for campaign_id in {campaign_of[news.message_id] for news in group}:

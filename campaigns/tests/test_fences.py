@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from campaigns import launching, outbox, outcomes
 from campaigns.models import Attempt, Message
 from campaigns.status import Status
 from campaigns.tests.provider import read_inbox, report
 from gupshup.api.responses import GupshupResponse, Outcome
-from gupshup.models import Sender
+from gupshup.models import Callback, Sender
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,3 +93,23 @@ def test_the_first_report_with_both_ids_puts_the_providers_id_right(launched, se
     read_inbox()
     assert list(Attempt.objects.values_list("state", "provider_id")) == [("accepted", "gs-1")]
     assert list(Message.objects.values_list("status", "whatsapp_message_id")) == [(Status.DELIVERED, "gs-1")]
+
+
+def test_a_report_with_whatsapps_id_alone_is_not_given_to_an_open_call_while_it_may_be_anothers(rivals, sender):
+    """Validates: 6.5"""
+    lease = uuid.uuid4()
+    one, other = outbox.claim(sender.pk, lease, 10, {})
+    (item,) = outbox.mark(outbox.begin(sender.pk, lease, [one]))
+    outcomes.record(sender.pk, [accepted(item, "gs-1")])
+    Sender.objects.update(tat="2020-01-01T00:00Z")
+    Attempt.objects.update(started_at=timezone.now() - timedelta(seconds=7))
+    (item,) = outbox.mark(outbox.begin(sender.pk, lease, [other]))
+    report(sender, "delivered", other="wa-1", destination=one.destination)
+    read_inbox()
+    assert Attempt.objects.get(pk=item.attempt_id).state == "intent"
+    report(sender, "sent", gs_id="gs-1", other="wa-1", destination=one.destination)
+    read_inbox()
+    assert Attempt.objects.get(pk=item.attempt_id).state == "intent"
+    Callback.objects.filter(state="waiting").update(due_at=timezone.now())
+    read_inbox()
+    assert Message.objects.get(pk=one.id).status == Status.DELIVERED
