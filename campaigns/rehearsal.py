@@ -146,10 +146,15 @@ def follow(campaign: Campaign, watch: Callable[[reports.Figures], None], limit: 
 
 
 def is_quiet(campaign: Campaign) -> bool:
-    """Nothing waits or is being sent, the inbox is read, and the simulator has nothing more to say soon."""
+    """Nothing waits or is being sent, the inbox is read, and the simulator has nothing more to say soon.
+
+    Raises RehearsalError for a campaign that waits for a person.
+    """
     campaign.refresh_from_db()
     if campaign.status not in (CampaignStatus.FINISHED, CampaignStatus.CANCELLED, CampaignStatus.PAUSED):
         return False
+    if campaign.status == CampaignStatus.PAUSED and campaign.resume_at is None:
+        raise RehearsalError(f"the campaign was paused: {campaign.pause_reason} {campaign.pause_detail}")
     moving = Message.objects.filter(campaign=campaign, status__in=(Status.PENDING, Status.SENDING))
     # One that waits for its message is read again within a minute at first.
     unread = Callback.objects.filter(due_at__lte=timezone.now() + timedelta(minutes=2))

@@ -67,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--layout", choices=LAYOUTS, default="v2", help="layout of the callbacks to --webhook (default v2)")
     add("--latency", type=span, default=(0.0, 0.0), metavar="MS", help="answer sends after 300, or 100-500 (ms)")
     add("--faults", type=faults_of, default=Faults(), metavar="SPEC", help="name=probability,... or mild, storm")
+    add("--plain-numbers", action="store_true", help="no number asks for a fault, whatever its last digits are")
     add("--seed", type=int, default=0, help="the same seed gives the same people and faults (default 0)")
     add("--behaviour", type=profile_of, default=PROFILES["default"], metavar="SPEC",
         help=f"who the people are: {', '.join(PROFILES)}, name=weight,..., JSON, or a JSON file")  # fmt: skip
@@ -111,7 +112,7 @@ class Simulator:
         profile: Profile = options.behaviour
         if options.callback_delay:
             profile = dataclasses.replace(profile, enqueued=options.callback_delay)
-        faults = Faults(options.seed, options.faults.chances)
+        faults = Faults(options.seed, options.faults.chances, by_number=not options.plain_numbers)
         self.story = Story(clock, ledger, self.courier, faults, profile)
         self.story.quiet = options.quiet_callbacks
         app = self._app(options)

@@ -72,7 +72,7 @@ class Control:
         story, courier = self.story, self.story.courier
         match name:
             case "faults":
-                story.faults = Faults.parse(value, story.faults.seed)
+                story.faults = dataclasses.replace(story.faults, chances=Faults.parse(value).chances)
             case "behaviour":
                 story.profile = Profile.read_data(value) if isinstance(value, dict) else Profile.load(value)
                 story.forget_people()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gupshup.simulator.account import App
-from gupshup.simulator.faults import GATEWAY_PAGE, CallFault, Faults, ReportFault, by_suffix
+from gupshup.simulator.faults import GATEWAY_PAGE, CallFault, Faults, ReportFault
 from gupshup.simulator.ledger import Accepted, Ledger
 from gupshup.simulator.server import REASONS, Reply, Request, json_reply
 from gupshup.simulator.story import Story, failure_of
@@ -123,7 +123,7 @@ class Sending:
     def _answer(self, app: App, draft: Draft, request: Request) -> Reply:
         app = self._named(app, draft)
         number = draft.destination
-        if self.story.quiet and not self.faults.chances and by_suffix(number, 1) is None:
+        if self.story.quiet and not self.faults.chances and self.faults.asked_by(number, 1) is None:
             calls, fault, person = 0, None, None
         else:
             person = self.story.person(app, number)

@@ -54,6 +54,18 @@ def test_each_call_fault_strikes_by_number_and_the_ledger_knows(start):
         assert number_with(fault.digits) not in (refused if fault.accepts else accepted)
 
 
+def test_with_plain_numbers_no_number_asks_for_a_fault(start):
+    simulator = start("--quiet-callbacks", "--plain-numbers")
+    for fault in CALL_FAULTS:
+        simulator.send(number_with(fault.digits))
+    ledger = simulator.ledger()
+    assert len(ledger["accepted"]) == len(CALL_FAULTS)
+    assert not ledger["refused"]
+    simulator.steer(faults="http_500_before=1")
+    simulator.send("33612345678")
+    assert [one["fault"] for one in simulator.ledger()["refused"]] == ["http_500_before"]
+
+
 @pytest.mark.parametrize(
     ("digits", "check"),
     [
