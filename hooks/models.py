@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from gupshup.fields import EncryptedTextField
 from hooks import signing
@@ -123,15 +124,15 @@ class Delivery(models.Model):
 
     class State(models.TextChoices):
         WAITING = "waiting", _("waiting")
-        DELIVERED = "delivered", _("delivered")
+        DELIVERED = "delivered", pgettext_lazy("outgoing webhook", "delivered")
         GIVEN_UP = "given_up", _("given up")
 
     endpoint = models.ForeignKey(
         Endpoint, models.CASCADE, related_name="deliveries", verbose_name=_("outgoing webhook"), db_index=False
     )
-    event_id = models.CharField(_("id"), max_length=64)
+    event_id = models.CharField(_("event id"), max_length=64)
     kind = models.CharField(_("event"), max_length=40, choices=Kind.choices)
-    body = models.TextField(_("body"))
+    body = models.TextField(pgettext_lazy("outgoing webhook", "body"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
     tries = models.SmallIntegerField(_("tries"), default=0)
     next_try_at = models.DateTimeField(_("next try"), null=True, default=timezone.now)
@@ -139,7 +140,7 @@ class Delivery(models.Model):
     last_status = models.SmallIntegerField(_("HTTP"), null=True)
     last_error = models.CharField(_("error"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
-    delivered_at = models.DateTimeField(_("delivered"), null=True)
+    delivered_at = models.DateTimeField(pgettext_lazy("outgoing webhook", "delivered"), null=True)
 
     objects = DeliveryQuerySet.as_manager()
 

@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
             name='Delivery',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event_id', models.CharField(max_length=64, verbose_name='id')),
+                ('event_id', models.CharField(max_length=64, verbose_name='event id')),
                 ('kind', models.CharField(choices=[('campaign.finished', 'campaign finished'), ('reply.received', 'reply received'), ('contact.opted_out', 'contact opted out'), ('webhook.trial', 'trial')], max_length=40, verbose_name='event')),
                 ('body', models.TextField(verbose_name='body')),
                 ('state', models.CharField(choices=[('waiting', 'waiting'), ('delivered', 'delivered'), ('given_up', 'given up')], default='waiting', max_length=10, verbose_name='state')),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+from time import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -55,3 +58,17 @@ def test_a_new_secret_has_256_random_bits_and_the_schemes_prefix():
 def test_a_secret_that_is_none_raises(secret):
     with pytest.raises(ValueError):
         signing.signature(secret, "msg_1", 1, b"")
+
+
+def test_the_receiver_of_the_documents_accepts_what_we_send_and_nothing_else(settings):
+    text = (settings.BASE_DIR / "docs" / "webhooks.md").read_text()
+    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert found
+    said: dict[str, Any] = {}
+    exec(found[1], said)
+    old, new, other = (signing.new_secret() for _ in range(3))
+    headers = signing.headers([new, old], "msg_1", int(time()), b"{}")
+    assert [said["verify"](secret, headers, b"{}") for secret in (new, old, other)] == [True, True, False]
+    assert not said["verify"](new, headers, b"{ }")
+    stale = signing.headers([new], "msg_1", int(time()) - 3600, b"{}")
+    assert not said["verify"](new, stale, b"{}")
