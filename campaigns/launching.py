@@ -64,6 +64,7 @@ def _checks(campaign: Campaign) -> list[tuple[str, bool, str]]:
             template is not None and not template.sendable,
             _("The template is not approved. Choose another, or wait for Meta's approval."),
         ),
+        ("template_kind", template is not None and template.obstacle != "", template.obstacle if template else ""),
         (
             "other_sender",
             template is not None and template.sender_id != campaign.sender_id,

@@ -9,8 +9,10 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from gupshup.api.templates import SPECIAL
 from gupshup.fields import EncryptedTextField
 
 
@@ -116,7 +118,7 @@ class Template(models.Model):
     reason = models.TextField(_("reason"), blank=True)
     quality = models.CharField(_("quality"), max_length=20, blank=True)
     body = models.TextField(_("text"))
-    header_type = models.CharField(_("header"), max_length=20, blank=True)  # "", TEXT, IMAGE, VIDEO, DOCUMENT, LOCATION
+    header_type = models.CharField(_("header"), max_length=20, blank=True)  # "", TEXT, IMAGE, VIDEO, DOCUMENT, SPECIAL
     header_text = models.CharField(_("header text"), max_length=200, blank=True)
     footer = models.CharField(_("footer"), max_length=200, blank=True)
     buttons = models.JSONField(_("buttons"), default=list, blank=True)
@@ -143,6 +145,17 @@ class Template(models.Model):
     @property
     def sendable(self) -> bool:
         return self.status == self.Status.APPROVED
+
+    @property
+    def obstacle(self) -> str:
+        """Why a campaign cannot send it although it may be approved; empty when it can."""
+        kinds = {self.header_type, *(str(button.get("kind")) for button in self.buttons if isinstance(button, dict))}
+        if not kinds & SPECIAL:
+            return ""
+        return gettext(
+            "This template needs more than texts and a file (%(kinds)s): a map, a carousel, products or the end of an "
+            "offer. Campaigns cannot fill these in. Choose another template."
+        ) % {"kinds": ", ".join(sorted(kinds & SPECIAL))}
 
 
 class CallbackQuerySet(models.QuerySet):

@@ -81,6 +81,17 @@ def test_what_is_missing_refuses_the_launch_and_says_what_to_do(make_campaign):
     assert campaign.status == CampaignStatus.DRAFT
 
 
+@pytest.mark.parametrize("kind", ["LOCATION", "CAROUSEL", "LTO", "CATALOG"])
+def test_a_template_that_needs_what_a_campaign_cannot_give_is_refused(make_campaign, template, kind):
+    template.header_type = kind
+    template.save()
+    with pytest.raises(launching.LaunchRefused) as refusal:
+        launching.launch(make_campaign())
+    assert [problem.code for problem in refusal.value.problems] == ["template_kind"]
+    assert kind in refusal.value.problems[0].text
+    assert not Message.objects.exists()
+
+
 def test_a_campaign_that_changed_since_it_was_seen_is_not_launched(make_campaign):
     campaign = make_campaign()
     assert not launching.launch(campaign, seen_version=campaign.version + 1)

@@ -40,6 +40,10 @@ _SPACES: Final = re.compile(" {2,}")
 _APPENDED: Final = re.compile(r"(?: \| \[[^\[\]]*\])+$")
 _MEDIA: Final = frozenset({"IMAGE", "VIDEO", "DOCUMENT", "LOCATION"})
 
+# Kinds of template, and of button, whose sends carry more than params and a picture: a place, cards, the end of an
+# offer, products of a catalogue. The client can send them, a campaign has no fields for them.
+SPECIAL: Final = frozenset({"LOCATION", "CAROUSEL", "LTO", "CATALOG", "MPM", "SPM", "PRODUCT", "ORDER_DETAILS"})
+
 
 # --- text and parameters -----------------------------------------------------------------------------------------
 
@@ -129,7 +133,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class TemplateInfo:
-    """One template in one language. ``header_type`` is empty, TEXT, IMAGE, VIDEO, DOCUMENT, LOCATION or CAROUSEL.
+    """One template in one language. ``header_type`` is empty, TEXT, IMAGE, VIDEO, DOCUMENT, or one of ``SPECIAL``.
 
     ``params_count`` is the number of entries that ``params`` needs: header text, body, cards, coupon code, URL buttons.
     """
@@ -203,10 +207,10 @@ def parse_template(entry: object) -> TemplateInfo | None:
 def _header(fields: Mapping[str, Any], content: Mapping[str, Any]) -> tuple[str, str]:
     kind = capitals(fields.get("templateType")) or ""
     text = line_of(content.get("header"), NAME) or ""
-    if kind in _MEDIA:
-        return kind, ""
-    if kind == "CAROUSEL" or list_of(content.get("cards")):
+    if list_of(content.get("cards")):
         return "CAROUSEL", ""
+    if kind in _MEDIA | SPECIAL:
+        return kind, ""
     return ("TEXT", text) if text else ("", "")
 
 

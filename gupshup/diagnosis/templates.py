@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from gupshup.api.client import GupshupService
-from gupshup.api.templates import TemplateInfo
+from gupshup.api.templates import SPECIAL, TemplateInfo
 from gupshup.diagnosis.finding import Finding, attention, error, ok, why
 from gupshup.models import Sender
 
@@ -22,15 +22,25 @@ MOST_NAMES = 5
 
 def look(sender: Sender, service: GupshupService) -> Iterator[Finding]:
     reply = service.templates()
+    if reply.value is None and reply.response.error_code == "authentication_failed":
+        yield error(
+            "app_id_refused",
+            _("Gupshup refuses the key for the app id %(id)s.") % {"id": sender.app_id},
+            _("The app id belongs to another account, or the app is not live yet: compare it on gupshup.io."),
+        )
+        return
     if reply.value is None:
         yield error(
             "app_id_wrong",
             _("Gupshup gives no templates for the app id %(id)s.") % {"id": sender.app_id},
-            f"{_('The key is accepted, so the app id is wrong, or the app is not live yet.')} {why(reply.response)}",
+            " ".join(
+                (_("The key is accepted, so the app id is wrong, or the app is not live yet."), why(reply.response))
+            ).strip(),
         )
         return
     yield _approved(reply.value)
     yield from _troubled(reply.value)
+    yield from _special(reply.value)
     yield from _copy(sender)
 
 
@@ -57,6 +67,17 @@ def _troubled(listed: tuple[TemplateInfo, ...]) -> Iterator[Finding]:
             "templates_troubled",
             _("Not to be sent: %(names)s.") % {"names": names + more},
             _("Campaigns that use them are paused."),
+        )
+
+
+def _special(listed: tuple[TemplateInfo, ...]) -> Iterator[Finding]:
+    found = [one for one in listed if one.sendable and {one.header_type, *(b.kind for b in one.buttons)} & SPECIAL]
+    if found:
+        names = ", ".join(f"{one.name} ({one.language})" for one in found[:MOST_NAMES])
+        yield attention(
+            "templates_special",
+            _("Approved, but no campaign can send them: %(names)s.") % {"names": names},
+            _("They need a map, a carousel, products or the end of an offer."),
         )
 
 

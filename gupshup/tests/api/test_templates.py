@@ -90,6 +90,11 @@ def test_cards_have_params_too():
     assert (info.header_type, info.params_count) == ("CAROUSEL", 2)
 
 
+@pytest.mark.parametrize("kind", ["LOCATION", "LTO", "CATALOG", "MPM"])
+def test_a_template_that_needs_more_than_text_and_media_is_known_as_such(kind):
+    assert parse_template({**ENTRY, "templateType": kind}).header_type == kind
+
+
 def test_a_rejected_template_says_why():
     info = parse_template({**ENTRY, "status": "rejected", "reason": "INVALID_FORMAT"})
     assert info is not None
