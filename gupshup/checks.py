@@ -21,6 +21,7 @@ from django.core.management.base import SystemCheckError
 from django.utils.translation import gettext as _
 
 TAG = "gupshup"
+SHORTEST_SECRET = 16
 logger = logging.getLogger(__name__)
 
 
@@ -53,10 +54,10 @@ def _mandatory() -> Iterator[CheckMessage]:
             ),
             id="gupshup.E003",
         )
-    elif not 8 <= len(re.sub(r"\D", "", settings.GUPSHUP_PHONE_NUMBER)) <= 15:
+    elif not re.fullmatch(r"[1-9][0-9]{7,14}", re.sub(r"\D", "", settings.GUPSHUP_PHONE_NUMBER)):
         yield Error(
             _("GUPSHUP_PHONE_NUMBER is not a phone number with its country code."),
-            hint=_("8 to 15 digits, for example 33612345678."),
+            hint=_("8 to 15 digits, not beginning with 0, for example 33612345678."),
             id="gupshup.E004",
         )
 
@@ -122,6 +123,12 @@ def _optional() -> Iterator[CheckMessage]:
             _("GUPSHUP_WEBHOOK_SECRET is not set: a secret was made for the sender and is kept in the database."),
             hint=_("`manage.py check_gupshup` shows the webhook address to enter at Gupshup."),
             id="gupshup.I001",
+        )
+    elif len(settings.GUPSHUP_WEBHOOK_SECRET) < SHORTEST_SECRET:
+        yield Warning(
+            _("GUPSHUP_WEBHOOK_SECRET is short: whoever guesses it can write reports and answers."),
+            hint=_("Leave it out, and one is made; or 16 characters at least: letters, digits, - and _."),
+            id="gupshup.W004",
         )
     if settings.OLD_META_VARIABLES:
         yield Info(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
-_ADDRESS = re.compile(r"(webhooks/gupshup/)[^\s/?\"']+")
+_ADDRESS = re.compile(r"(webhooks/gupshup/)[^\s?\"']+")
 _TOKEN = re.compile(r"([?&]token=)[^\s&\"']+")
 
 

@@ -4,7 +4,8 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from copy import copy
+from typing import Any, Final, Self
 from urllib.parse import quote, quote_plus, urlsplit
 
 from gupshup.api import transport
@@ -63,10 +64,19 @@ class Caller:
             "User-Agent": "whatsapp-campaigns",
         }
         self._root = _root(self.api_url)
-        self._fixed = "&".join(
-            f"{name}={quote_plus(value, errors='replace')}"
-            for name, value in (("channel", "whatsapp"), ("source", self.phone_number), ("src.name", app_name))
-        )
+        self._fixed = self._beginning()
+
+    def _beginning(self) -> str:
+        """What the form of every send begins with."""
+        fields = (("channel", "whatsapp"), ("source", self.phone_number), ("src.name", self.app_name))
+        return "&".join(f"{name}={quote_plus(value, errors='replace')}" for name, value in fields)
+
+    def renamed(self, app_name: str) -> Self:
+        """The same account under another app name."""
+        other = copy(self)
+        other.app_name = app_name
+        other._fixed = other._beginning()
+        return other
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.app_name}>"

@@ -14,14 +14,17 @@ from gupshup.diagnosis.finding import Finding, Level, attention, error, ok, why
 from gupshup.models import Sender
 from gupshup.words import explain
 
-# A message that can reach nobody: Gupshup looks at the key, the name and the number before it looks at this one.
+# A message that can reach nobody. If Gupshup looks at the key, the name and the number before it looks at this one, its
+# answer says whether they are right; that it does is not documented, so a call with a wrong name is held against it.
 NOBODY = "0"
 NO_TEMPLATE = "00000000-0000-0000-0000-000000000000"
+NO_APP = "-not-this-app"
 
 LOW_WALLET = 5.0  # USD: some hundred marketing messages
 SKEW = timedelta(seconds=30)
 MOST_SKEW = timedelta(minutes=10)  # beyond, reports are no longer matched to calls by time
 _REFUSED_BEFORE = ("authentication_failed", "wrong_address", "forbidden")
+_MISMATCHES = ("invalid_app_details", "1001")
 
 
 class Credentials:
@@ -35,7 +38,8 @@ class Credentials:
     @property
     def accepted(self) -> bool:
         """Is it worth asking for more?"""
-        return bool(self.response.http_status) and self.response.error_code not in _REFUSED_BEFORE
+        refused = self.response.error_code in _REFUSED_BEFORE or self.together.code == "key"
+        return bool(self.response.http_status) and not refused
 
     def look(self) -> Iterator[Finding]:
         yield self.together
@@ -43,7 +47,7 @@ class Credentials:
 
     @property
     def agree(self) -> bool:
-        return self.together.level is Level.OK
+        return self.together.level is not Level.ERROR
 
     @cached_property
     def together(self) -> Finding:
@@ -56,7 +60,7 @@ class Credentials:
             )
         if response.error_code == "authentication_failed":
             return error("key", _("Gupshup refuses the API key."), why(response))
-        if response.error_code in ("invalid_app_details", "1001"):
+        if response.error_code in _MISMATCHES:
             return self._mismatch()
         if response.error_code == "wrong_address":
             return error("wrong_address", explain("wrong_address"))
@@ -66,10 +70,29 @@ class Credentials:
             return attention("slow_down", _("Gupshup asks us to slow down. Try again in a few minutes."), why(response))
         if response.halts == "sender":
             return error(response.error_code or "refused", _("Gupshup would refuse every message."), why(response))
-        return ok(
-            "credentials",
-            _("Gupshup accepts the key, the app name %(name)s and the number %(number)s together.")
-            % {"name": self.service.app_name, "number": self.service.phone_number},
+        given = {"name": self.service.app_name, "number": self.service.phone_number}
+        if self._would_tell():
+            text = _("Gupshup accepts the key, the app name %(name)s and the number %(number)s together.")
+            return ok("credentials", text % given)
+        return self._unseen(given)
+
+    def _would_tell(self) -> bool:
+        """Would the answer have been another one if the name were wrong?"""
+        other = self.service.renamed(f"{self.service.app_name}{NO_APP}")
+        return other.send_template(NOBODY, NO_TEMPLATE).error_code in _MISMATCHES
+
+    def _unseen(self, given: dict[str, str]) -> Finding:
+        """The trial says nothing of name and number. Does anything else say something of the key?"""
+        answers = [self.service.wallet().response]
+        if self.service.app_id:
+            answers.append(self.service.templates().response)
+        if all(response.error_code == "authentication_failed" for response in answers):
+            return error("key", _("Gupshup refuses the API key."), why(answers[0]))
+        advice = _("manage.py check_gupshup --live NUMBER shows it: it sends one message to yourself.")
+        return attention(
+            "credentials_unseen",
+            _("Whether the app name %(name)s and the number %(number)s belong to the key could not be seen.") % given,
+            f"{why(self.response)} {advice}".strip(),
         )
 
     def _mismatch(self) -> Finding:

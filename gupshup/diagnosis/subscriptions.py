@@ -29,7 +29,7 @@ class Aim:
     subscription: Subscription
     right_secret: bool
     webhook: bool  # some webhook address of this product
-    right_host: bool
+    right_host: bool  # scheme, host and the path before the webhook's
 
     @property
     def ours(self) -> bool:
@@ -38,13 +38,18 @@ class Aim:
 
 def aim_of(sender: Sender, subscription: Subscription) -> Aim:
     parts, home = urlsplit(subscription.url), urlsplit(webhook_address(sender))
-    _before, found, rest = parts.path.rstrip("/").partition("/webhooks/gupshup")
+    before, found, rest = parts.path.rstrip("/").partition("/webhooks/gupshup")
     given = unquote(rest.strip("/")) or "".join(parse_qs(parts.query).get("token", ()))
+    prefix = home.path.partition("/api/webhooks/gupshup")[0]  # of PUBLIC_URL
     return Aim(
         subscription,
         right_secret=given in sender.secrets,
         webhook=bool(found),
-        right_host=not home.netloc or parts.netloc.lower() == home.netloc.lower(),
+        right_host=not home.netloc
+        or (
+            (parts.scheme, parts.netloc.lower()) == (home.scheme, home.netloc.lower())
+            and before in (prefix, f"{prefix}/api")
+        ),
     )
 
 

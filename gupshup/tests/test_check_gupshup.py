@@ -166,6 +166,26 @@ def wrong_number(local, sender, ours, settings):
     change(sender, phone_number="33799999999")
 
 
+def number_as_dialled_at_home(local, sender, ours, settings):
+    change(sender, phone_number="0612345678")
+
+
+def name_in_place_of_the_id(local, sender, ours, settings):
+    change(sender, app_id=sender.app_name if sender.app_name.startswith("DemoApp") else local.name)
+
+
+def another_product(local, sender, ours, settings):
+    change(sender, api_url="http://mediaapi.smsgupshup.com.localhost:9/wa/api/v1")
+
+
+def http_in_place_of_https(local, sender, ours, settings):
+    local.set(webhook=ours.replace("http://", "https://"))
+
+
+def a_path_that_is_not_ours(local, sender, ours, settings):
+    local.set(webhook=ours.replace("/api/", "/v1/api/"))
+
+
 def no_subscription(local, sender, ours, settings):
     local.set(webhook="")
 
@@ -240,6 +260,16 @@ MISTAKES: list[tuple[Any, str, list[str], list[str]]] = [
     (wrong_name, "app_name_wrong", ["OtherApp"], []),
     (wrong_id, "app_id_wrong", ["ffffffffffff", "app id is wrong"], []),
     (wrong_number, "phone_number_wrong", ["33799999999", "33700000001"], []),
+    (number_as_dialled_at_home, "phone_number", ["0612345678", "country code"], ["phone_number_wrong"]),
+    (name_in_place_of_the_id, "app_id_wrong", ["DemoApp", "app id is wrong"], []),
+    (
+        another_product,
+        "api_other_product",
+        ["another product", "smsgupshup.com"],
+        ["api_http", "unreachable", "webhook_http", "webhook_private"],
+    ),
+    (http_in_place_of_https, "subscription_elsewhere", ["https://"], []),
+    (a_path_that_is_not_ours, "subscription_elsewhere", ["/v1/api/webhooks"], []),
     (no_subscription, "no_subscription", ["no subscription", "--fix"], []),
     (elsewhere, "subscription_elsewhere", [OLD_HOOK], []),
     (wrong_secret, "subscription_secret", ["wrong secret"], []),
@@ -275,6 +305,80 @@ def test_the_provider_is_asked_nothing_more_once_the_key_is_refused(local, sende
     change(sender, api_key="sk_wrong")
     _code, found = check()
     assert not {"wallet", "wallet_unknown", "templates", "health", "subscription", "no_subscription"} & set(found)
+
+
+REFUSES_THE_RECIPIENT = reply(b'{"status":"error","message":"Invalid Destination"}', "400 Bad Request")
+REFUSES_THE_KEY = reply(b'{"status":"error","message":"Authentication Failed"}', "401 Unauthorized")
+
+
+def looking_at_the_recipient_first(account: bytes) -> Any:
+    """A Gupshup that says nothing of key, name and number to who writes to nobody."""
+
+    def handle(connection: Any, request: Any) -> bool:
+        connection.sendall(REFUSES_THE_RECIPIENT if request.line.startswith("POST") else account)
+        return True
+
+    return handle
+
+
+def test_a_trial_that_says_nothing_of_the_name_is_not_called_a_success(local, sender):
+    with serving(looking_at_the_recipient_first(reply(b'{"status":"success","balance":9}'))) as server:
+        change(sender, api_url=server.url(), app_id="")
+        _code, found = check()
+    assert "credentials" not in found
+    assert found["credentials_unseen"]["level"] == "attention"
+    assert "--live" in found["credentials_unseen"]["advice"]
+
+
+def test_a_wrong_key_is_named_also_where_the_recipient_is_looked_at_first(local, sender):
+    with serving(looking_at_the_recipient_first(REFUSES_THE_KEY)) as server:
+        change(sender, api_url=server.url())
+        code, found = check()
+    assert code == 1
+    assert found["key"]["level"] == "error"
+    assert "app_id_wrong" not in found
+
+
+def test_an_app_id_that_the_key_may_not_ask_for_is_named(local, sender):
+    def handle(connection: Any, request: Any) -> bool:
+        wrong_name = b"-not-this-app" in request.body
+        sent = reply(b'{"status":"error","message":"Invalid App Details"}', "400 Bad Request")
+        known = REFUSES_THE_KEY if "/template?" in request.line else REFUSES_THE_RECIPIENT
+        connection.sendall(sent if wrong_name else known)
+        return True
+
+    with serving(handle) as server:
+        change(sender, api_url=server.url())
+        code, found = check()
+    assert code == 1
+    assert found["credentials"]["level"] == "ok"
+    assert local.id in found["app_id_refused"]["text"]
+
+
+def test_an_app_id_that_does_not_look_like_one_is_told(local, sender):
+    change(sender, app_id="my app")
+    assert check()[1]["app_id_form"]["level"] == "attention"
+
+
+def test_templates_that_no_campaign_can_send_are_told(local, sender):
+    local.set()  # the usual ones can be sent
+    assert "templates_special" not in check()[1]
+    entry = {
+        "id": "t-1",
+        "elementName": "carte",
+        "languageCode": "fr",
+        "status": "APPROVED",
+        "templateType": "LOCATION",
+    }
+    listed = reply(json.dumps({"status": "success", "templates": [entry]}).encode(), "200 OK")
+
+    def handle(connection: Any, request: Any) -> bool:
+        connection.sendall(listed if "/template?" in request.line else REFUSES_THE_RECIPIENT)
+        return True
+
+    with serving(handle) as server:
+        change(sender, api_url=server.url())
+        assert "carte (fr)" in check()[1]["templates_special"]["text"]
 
 
 def test_without_an_app_id_it_says_what_cannot_be_seen(local, sender, ours):

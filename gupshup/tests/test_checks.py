@@ -56,7 +56,7 @@ def test_a_missing_variable_is_an_error_with_its_name_and_its_place(given, name,
     assert ("n’est pas renseigné" in message.msg) is (language == "fr")
 
 
-@pytest.mark.parametrize("number", ["12", "abc", "1234567", "+1234567890123456"])
+@pytest.mark.parametrize("number", ["12", "abc", "1234567", "+1234567890123456", "0612345678"])
 def test_a_phone_number_that_is_none_is_an_error(given, number):
     """Validates: 1.2"""
     assert list(given(GUPSHUP_PHONE_NUMBER=number)) == ["gupshup.E004"]
@@ -121,6 +121,12 @@ def test_without_webhook_secret_the_check_says_where_the_made_one_is_shown(given
     [message] = given(GUPSHUP_WEBHOOK_SECRET="").values()
     assert type(message) is Info
     assert "check_gupshup" in message.hint
+
+
+def test_a_webhook_secret_that_can_be_guessed_is_a_warning(given):
+    (message,) = given(GUPSHUP_WEBHOOK_SECRET="bonjour").values()
+    assert (message.id, type(message)) == ("gupshup.W004", Warning)
+    assert "bonjour" not in message.msg
 
 
 def test_no_message_shows_a_value(given):

@@ -83,6 +83,16 @@ def test_the_secret_may_stand_in_path_header_or_query(client, sender, address, h
     assert bytes(callback.digest) == hashlib.sha256(BODY).digest()
 
 
+@pytest.mark.parametrize("secret", ["s2/Zk+9a==", "a b?c#d", "50%/é"])
+def test_a_secret_of_ones_own_may_hold_any_character(client, sender, secret):
+    """As those of `openssl rand -base64` do."""
+    Sender.objects.filter(pk=sender.pk).update(webhook_secret=secret)
+    webhooks.forget_secrets()
+    assert post(client, reverse("webhook", args=(secret,))).status_code == 200
+    assert post(client, f"{reverse('webhook', args=(secret,))}x").status_code == 401
+    assert Callback.objects.count() == 1
+
+
 WRONG = ["wrong", SECRET[:-1], SECRET + "x", SECRET.upper(), " ", "\0", "é", "a" * 10_000, "%", "..", "null"]
 
 
