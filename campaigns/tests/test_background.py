@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError, connection
 
-from campaigns import doorbell, launching, reports, tasks
+from campaigns import doorbell, invariants, launching, reports, sending, tasks
 from campaigns.management.commands import dispatch
 from campaigns.models import Message
 from campaigns.status import CampaignStatus, Kind, Status
 from conftest import ROOT, wait_for
+from gupshup.models import Sender
 
 FORBIDDEN = re.compile(r"countdown=|\beta=|rate_limit=['\"]|\.retry\(|acks_late\s*=\s*True")
 
@@ -105,3 +108,63 @@ def test_a_nudge_never_waits_for_the_broker_and_equal_ones_are_one():
         doorbell.ring(task, 1)
     wait_for(lambda: task.calls)
     assert len(task.calls) < 50
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dispatch_goes_on_when_the_database_drops_every_connection(gupshup, launched, sender, settings, caplog):
+    """Validates: 6.1 (C18)"""
+    settings.SENDING_DEADLINE_SECONDS, settings.SENDING_LEASE_SECONDS = 3, 2
+    simulator, campaign = gupshup(), launched(people=60)
+    Sender.objects.update(rate_limit=20, rate_window=1)
+    stop = threading.Event()
+    worker = threading.Thread(target=dispatch.run, args=(stop, 100))
+    worker.start()
+    try:
+        for least in (5, 20, 35):
+            wait_for(partial(_at_least, least), 40)
+            assert _drop_the_others() >= 1
+        wait_for(lambda: not Message.objects.filter(status__in=(Status.PENDING, Status.SENDING)).exists(), 90)
+    finally:
+        stop.set()
+        worker.join(60)
+    campaign.refresh_from_db()
+    assert campaign.status == CampaignStatus.FINISHED
+    assert simulator.get("/ledger/summary")["max_per_destination_and_content"] == 1
+    assert not any(invariants.check().values())
+
+
+def _at_least(least: int) -> bool:
+    return Message.objects.filter(status__gte=Status.UNCERTAIN).count() >= least
+
+
+def _drop_the_others() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
+        )
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_drain_that_breaks_is_logged_and_begun_again(gupshup, launched, sender, monkeypatch, caplog):
+    gupshup()
+    launched(people=2)
+    drain, failures = sending.drain, iter([OperationalError("the server is gone"), ValueError("whatever")])
+
+    def fragile(*args, **kwargs):
+        for failure in failures:
+            raise failure
+        return drain(*args, **kwargs)
+
+    monkeypatch.setattr(sending, "drain", fragile)
+    stop = threading.Event()
+    worker = threading.Thread(target=dispatch.run, args=(stop, 60))
+    worker.start()
+    try:
+        wait_for(lambda: set(Message.objects.values_list("status", flat=True)) == {Status.SUBMITTED}, 50)
+    finally:
+        stop.set()
+        worker.join(60)
+    told = [record.getMessage() for record in caplog.records if record.name == "campaigns.dispatch"]
+    assert told == [f"sending for {sender} failed; again in 0.5 s", f"sending for {sender} failed; again in 1.0 s"]
