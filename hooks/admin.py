@@ -175,6 +175,6 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @action(description=gettext_lazy("Deliver again"), permissions=("again",))
     def deliver_again(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
-        done = Delivery.objects.filter(pk__in=list(deliveries.values_list("pk", flat=True))).again()  # type: ignore[attr-defined]
+        done = Delivery.objects.filter(pk__in=list(deliveries.values_list("pk", flat=True))).again()
         told = ngettext("%(n)d delivery will be made again.", "%(n)d deliveries will be made again.", done)
         messages.success(request, told % {"n": done})

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
 from time import monotonic, time
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -87,7 +88,8 @@ def _run(seconds: float) -> int:
 
 def _claim_more(flights: dict[Future[Answer], Claimed]) -> list[Claimed]:
     under_way = [claimed.endpoint_id for claimed in flights.values()]
-    free, found = PARALLEL - len(under_way), []
+    free = PARALLEL - len(under_way)
+    found: list[Claimed] = []
     for endpoint in Endpoint.objects.due().order_by("last_success_at", "pk") if free else ():
         room = (1 if endpoint.failing_since else TO_ONE) - under_way.count(endpoint.pk)
         if (most := min(room, free - len(found))) > 0:
@@ -98,7 +100,7 @@ def _claim_more(flights: dict[Future[Answer], Claimed]) -> list[Claimed]:
 def claim(endpoint: Endpoint, most: int, only: int | None = None) -> list[Claimed]:
     """Take deliveries of this endpoint (or the one with this id), so that no rival has them."""
     token = uuid.uuid4()
-    values = {"lease": LEASE, "token": token, "endpoint": endpoint.pk, "most": most, "only": only}
+    values: dict[str, Any] = {"lease": LEASE, "token": token, "endpoint": endpoint.pk, "most": most, "only": only}
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM.format(which="true" if only is None else "id = %(only)s"), values)
         rows = cursor.fetchall()

@@ -21,6 +21,7 @@ class EndpointSerializer(StrictModel):
         child=serializers.ChoiceField(choices=CHOSEN), min_length=1, max_length=len(CHOSEN), help_text="what is told"
     )
     state = serializers.ChoiceField(choices=STATES, read_only=True)
+    disabled_reason = serializers.ChoiceField(choices=[("", ""), *Endpoint.Disabled.choices], read_only=True)
 
     class Meta:
         model = Endpoint

@@ -128,7 +128,7 @@ class Redeliver(Api):
     def post(self, request: Request, pk: int) -> Response:
         """With the same id and the same body: a receiver that has it already knows it again."""
         NothingSerializer(data=request.data).is_valid(raise_exception=True)
-        if not Delivery.objects.filter(pk=pk).again():  # type: ignore[attr-defined]
+        if not Delivery.objects.filter(pk=pk).again():
             raise Http404
         return Response(OneDeliverySerializer(Delivery.objects.get(pk=pk)).data, status=status.HTTP_202_ACCEPTED)
 
