@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from campaigns.chaos import timing
-from campaigns.chaos.results import Result, load, never_fired, summary
+from campaigns.chaos.results import Result, load, never_fired, summary, table
 from campaigns.chaos.world import World
 from whatsapp_campaigns.local import environment
 from whatsapp_campaigns.local.bootstrap import ROOT, Problem
@@ -63,6 +63,7 @@ def _set_up(world: World) -> None:
     django.setup()
     from campaigns.chaos import children, roles
 
+    timing.shorten_pool()
     child = children.fork("migrate", world.folder / "migrate.log", roles.migrate)
     if children.wait(child, 300) != 0:
         raise Problem("migrate a échoué", (world.folder / "migrate.log").read_text())
@@ -96,8 +97,7 @@ def _plan(options: argparse.Namespace, index: int) -> Plan:
     seed = options.seed + index
     if not options.points:
         return plan.draw(seed)
-    names = list(points.POINTS) if options.points == "all" else options.points.split(",")
-    cells = [(name, passing) for passing in (1, 5, 20) for name in names]
+    cells = plan.cells(list(points.POINTS) if options.points == "all" else options.points.split(","))
     return plan.directed(seed, *cells[index % len(cells)])
 
 
@@ -105,6 +105,7 @@ def _tell(result: Result, index: int, options: argparse.Namespace) -> None:
     word = "ok  " if result.ok else "FAIL"
     facts = " ".join(f"{name}={n}" for name, n in result.facts.items())
     print(f"{word} {index} seed={result.seed} {result.seconds:.1f} s {facts}", flush=True)
+    print(f"     {' '.join(f'{name}={n}' for name, n in result.fired.items())}", flush=True)
     for name, wrong in result.wrong.items():
         for line in wrong[:5]:
             print(f"     {name}: {line}")
@@ -115,6 +116,7 @@ def _tell(result: Result, index: int, options: argparse.Namespace) -> None:
 
 def _conclude(done: list[Result]) -> int:
     found = summary(done)
+    print(table(done))
     print(f"{found['runs']} runs, {found['failed']} failed, {found['seconds_per_run']} s a run")
     if found["bound"]:
         print(f"no failure: at 95 % less than {found['bound']:.2%} of runs would fail (3/N)")

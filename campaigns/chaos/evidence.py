@@ -79,7 +79,7 @@ _CAMPAIGNS = """
     SELECT c.*, t.provider_id AS template FROM campaigns_campaign c JOIN gupshup_template t ON t.id = c.template_id"""
 
 TABLES = ("campaigns_campaign", "campaigns_message", "campaigns_attempt", "campaigns_interaction", "campaigns_event",
-          "gupshup_sender", "contacts_contact")  # fmt: skip
+          "campaigns_whatsappid", "gupshup_sender", "contacts_contact")  # fmt: skip
 
 
 def keep(run: Run, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import traceback
 from collections import Counter
@@ -18,11 +19,18 @@ from campaigns.chaos.play import PEOPLES, NotQuietError, Run
 from campaigns.chaos.results import Result
 from campaigns.chaos.world import World
 
+# What is imported at the first call only: by the pool of connections, and where a nudge is published.
+LATE = ("psycopg_pool", "celery.app.amqp", "celery.app.events", "celery.app.routes", "celery.backends.base",
+        "celery.contrib.django.task", "kombu.transport.memory", "kombu.transport.redis", "encodings.utf_8_sig",
+        "celery.apps.worker", "celery.worker.worker", "celery.concurrency.thread")  # fmt: skip
+
 
 def preload() -> WSGIHandler:
     """Import what the children would import, once."""
     handler = WSGIHandler()
     assert get_resolver().url_patterns
+    for name in LATE:
+        importlib.import_module(name)
     return handler
 
 
@@ -32,7 +40,7 @@ def run(world: World, plan: Plan, handler: WSGIHandler, kept: Path, *, keep: boo
     folder.mkdir(parents=True)
     began = monotonic()
     one = Run(world, plan, folder, handler)
-    result = Result(plan.seed, plan.family, 0.0, enabled=sorted(plan.families))
+    result = Result(plan.seed, plan.family, 0.0)
     try:
         provider = one.play()
         try:
@@ -54,22 +62,26 @@ def run(world: World, plan: Plan, handler: WSGIHandler, kept: Path, *, keep: boo
 def _judge(one: Run, found: Evidence, result: Result) -> None:
     result.wrong.update(oracle.judge(found))
     fired = Counter(one.fired)
+    result.enabled = sorted(one.plan.enabled(fired.pop("workers trapped"), fired.pop("webs trapped")))
     fired.update(found.ledger_faults)
     fired.update(f"trap:{line['point']}" for line in found.lines["trap"])
     fired.update(name for name in PEOPLES if found.lines[name])
-    result.fired = dict(sorted(fired.items()))
     states = Counter(attempt["state"] for attempt in found.attempts.values())
     result.facts = {
         "recipients": len(found.messages),
         "calls": len(found.accepted) + len(found.refused),
         "accepted": len(found.accepted),
         "callbacks": len(found.inbox),
-        "deaths": len(one.deaths),
+        "deaths": fired.pop("deaths by SIGKILL", 0),
         "freezes": len(one.freezes),
+        "faults": sum(found.ledger_faults[name] for name in one.plan.faults if name in found.ledger_faults),
+        "kinds_enabled": len(one.plan.faults),
+        "kinds_fired": sum(fired[name] > 0 for name in one.plan.faults),
         "samples": len(found.lines["sample"]),
         "uncertain": states["uncertain"],
         "not_sent": states["not_sent"],
     }
+    result.fired = dict(sorted(fired.items()))
 
 
 def _keep(one: Run, result: Result, kept: Path) -> None:

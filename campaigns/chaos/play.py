@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 from collections import Counter
@@ -18,15 +19,18 @@ import psycopg
 from django.core.handlers.wsgi import WSGIHandler
 
 from campaigns.chaos import children, roles, timing
+from campaigns.chaos.attacks import ATTACKS, Outage
 from campaigns.chaos.children import Child
 from campaigns.chaos.journal import Journal
-from campaigns.chaos.plan import SPEED, WORKERS, Action, Plan
+from campaigns.chaos.plan import EXPECTED, SPEED, WORKERS, Action, Plan
 from campaigns.chaos.points import Trap
-from campaigns.chaos.world import Provider, World, listen, webhook_at
+from campaigns.chaos.progress import Calls, Progress
+from campaigns.chaos.world import PATIENCE, Provider, World, listen, webhook_at
 
-STILL_SECONDS = 25.0  # with the faults off something must move within this time, until all is quiet
-LONGEST = 600.0  # and be quiet within this time, however slow the machine
+STILL_SECONDS = 60.0  # with the faults off something must move within this time, until all is quiet
+LONGEST = 900.0  # and be quiet within this time, however slow the machine
 RESTART_PAUSE = 0.05  # seconds before a dead process is started again
+LOOK_PAUSE = 0.2  # seconds between two looks at how fast the provider answers
 PEOPLES = ("opt_out", "pause", "resume", "launch", "cancel")  # actions of people, not of the machine room
 
 
@@ -52,16 +56,18 @@ class Run:
     folder: Path
     handler: WSGIHandler
     listener: socket = field(default_factory=listen)
+    progress: Progress = field(default_factory=lambda: Progress(EXPECTED))
     fired: Counter[str] = field(default_factory=Counter)
-    outages: list[tuple[float, float]] = field(default_factory=list)  # of the database, wall time
+    outages: list[Outage] = field(default_factory=list)
     deaths: dict[int, float] = field(default_factory=dict)  # pid -> when
     freezes: list[tuple[int, float, float]] = field(default_factory=list)  # pid, from, to
+    lag: float = 0.0  # seconds that the provider once took to answer: so exact is its clock
     workers: dict[int, Child] = field(default_factory=dict)
     others: dict[str, Child] = field(default_factory=dict)
+    started: Counter[str] = field(default_factory=Counter)
     _frozen: list[Frozen] = field(default_factory=list)
     _due: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
-    _generation: int = 0
-    _web_generation: int = 0
+    _looked: float = 0.0
     _ending: bool = False
 
     def play(self) -> Provider:
@@ -69,9 +75,9 @@ class Run:
         flags = ("--seed", str(self.plan.seed), "--speed", str(SPEED), "--faults", self.plan.fault_spec)
         provider = Provider(self.folder, webhook_at(self.listener), *flags)
         try:
-            provider.switch(behaviour=self.plan.behaviour, hang_seconds=3, drip_seconds=0.2)
+            provider.switch(behaviour=self.plan.behaviour, hang_seconds=1.6, drip_seconds=0.2)
             self._stage(provider)
-            self._attack()
+            self._attack(provider)
             self._end_faults(provider)
             self._wait_until_quiet(provider)
         except BaseException:
@@ -84,47 +90,61 @@ class Run:
     # -- setting up
     def _stage(self, provider: Provider) -> None:
         chosen = [next(one for one in provider.templates() if one["params_due"] == due) for due in (1, 0)]
-        child = self._fork("prepare", lambda _: roles.prepare(provider.api_url, chosen, self.plan.rate))
-        if children.wait(child, 30) != 0:
+        child = self.fork("prepare", lambda _: roles.prepare(provider.api_url, chosen, self.plan.rate))
+        if children.wait(child, PATIENCE) != 0:
             raise RuntimeError(f"the rows could not be prepared: {self.folder / 'prepare.log'}")
 
-    def _attack(self) -> None:
-        began = monotonic()
+    def _attack(self, provider: Provider) -> None:
         mine = [action for action in self.plan.actions if action.what not in PEOPLES]
         theirs = [action for action in self.plan.actions if action.what in PEOPLES]
         for slot in range(WORKERS):
             self._start_worker(slot)
         self._start_web()
-        self.others["sampler"] = self._fork("sampler", roles.sampler)
+        for name, role in (("sampler", roles.sampler), ("operator", roles.operator)):
+            self.others[name] = self.fork(name, role)
         for n in range(roles.LAUNCHERS):
             traps = self.plan.launcher_traps if n == 0 else ()
-            self.others[f"rivals-{n}"] = self._fork(f"rivals-{n}", partial(roles.rivals, traps=traps))
-        self.others["marketer"] = self._fork("marketer", partial(roles.marketer, actions=theirs, began=began))
-        self._due += [(began + action.at, partial(self._strike, action)) for action in mine]
-        self._watch(lambda: monotonic() > began + self.plan.seconds and not self._due)
+            self.others[f"rivals-{n}"] = self.fork(f"rivals-{n}", partial(roles.rivals, traps=traps))
+        self.others["marketer"] = self.fork("marketer", partial(roles.marketer, actions=theirs, progress=self.progress))
+        calls = Calls(provider.ledger_file)
 
-    def _fork(self, name: str, body: Callable[[Journal], None]) -> Child:
+        def over() -> bool:
+            self.progress.note(calls.count(), monotonic())
+            while mine and mine[0].at <= self.progress.share:
+                self._strike(mine.pop(0))
+            self._measure_lag(provider)
+            return self.progress.share >= 1
+
+        self._watch(over)
+
+    def _measure_lag(self, provider: Provider) -> None:
+        if monotonic() - self._looked > LOOK_PAUSE:
+            self._looked = monotonic()
+            provider.get("/queue")
+            self.lag = max(self.lag, monotonic() - self._looked)
+
+    def fork(self, name: str, body: Callable[[Journal], None]) -> Child:
         """`body` gets a journal of its own, opened in the new process."""
         journal = self.folder / f"{name}.journal"
         return children.fork(name, self.folder / f"{name}.log", lambda: body(Journal(journal)))
 
     def _start_worker(self, slot: int) -> None:
-        traps: tuple[Trap, ...] = ()
-        if not self._ending and self._generation < len(self.plan.traps):
-            traps = self.plan.traps[self._generation]
-        name = f"worker-{self._generation}"
-        self._generation += 1
+        name, traps = self._next("worker", self.plan.traps)
         lost = 0.0 if self._ending else self.plan.lost_calls
-        self.workers[slot] = self._fork(name, partial(roles.worker, traps=traps, lost_calls=lost))
+        self.workers[slot] = self.fork(name, partial(roles.worker, traps=traps, lost_calls=lost))
 
     def _start_web(self) -> None:
-        traps: tuple[Trap, ...] = ()
-        if not self._ending and self._web_generation < len(self.plan.web_traps):
-            traps = self.plan.web_traps[self._web_generation]
-        name = f"web-{self._web_generation}"
-        self._web_generation += 1
+        name, traps = self._next("web", self.plan.web_traps)
         body = partial(roles.web, listener=self.listener, handler=self.handler, traps=traps)
-        self.others["web"] = self._fork(name, body)
+        self.others["web"] = self.fork(name, body)
+
+    def _next(self, kind: str, sets: tuple[tuple[Trap, ...], ...]) -> tuple[str, tuple[Trap, ...]]:
+        """The name and the traps of the next process of a kind; no traps when the faults are over."""
+        number = self.started[kind]
+        self.started[kind] += 1
+        if not self._ending:
+            self.fired[f"{kind}s trapped"] = self.started[kind]
+        return f"{kind}-{number}", sets[number] if number < len(sets) and not self._ending else ()
 
     # -- the parent's loop
     def _watch(self, over: Callable[[], bool]) -> None:
@@ -136,7 +156,8 @@ class Run:
                 deed()
             self._bury()
             self._thaw(now)
-            sleep(0.005)
+            self._look_for_the_database()
+            sleep(0.01)
 
     def _bury(self) -> None:
         """Take note of who died, or stopped in a trap, and start again what must run."""
@@ -150,17 +171,19 @@ class Run:
             if os.WIFSTOPPED(status):
                 self._stopped_in_trap(pid)
             else:
-                self._died(pid)
+                self._died(pid, os.waitstatus_to_exitcode(status))
 
     def _stopped_in_trap(self, pid: int) -> None:
         child = next((one for one in self.workers.values() if one.pid == pid), None)
-        if child is not None and all(frozen.child.pid != pid for frozen in self._frozen):
-            length = timing.DEADLINE + 0.6 if self.fired["trap stops"] % 2 else timing.LEASE * 1.2
+        if child is not None and not self.is_frozen(child):
+            length = timing.DEADLINE + 0.4 if self.fired["trap stops"] % 2 else timing.LEASE * 1.2
             self.fired["trap stops"] += 1
-            self._frozen.append(Frozen(child, time(), monotonic() + length))
+            self.freeze(child, until=monotonic() + length)
 
-    def _died(self, pid: int) -> None:
+    def _died(self, pid: int, code: int) -> None:
         self.deaths[pid] = time()
+        if code == -signal.SIGKILL:
+            self.fired["deaths by SIGKILL"] += 1
         self._frozen = [frozen for frozen in self._frozen if frozen.child.pid != pid]
         for slot, child in list(self.workers.items()):
             if child.pid == pid:
@@ -169,71 +192,42 @@ class Run:
         if (web := self.others.get("web")) is not None and web.pid == pid:
             self._due.append((monotonic() + RESTART_PAUSE, self._start_web))
 
+    def is_frozen(self, child: Child) -> bool:
+        return any(frozen.child.pid == child.pid for frozen in self._frozen)
+
+    def freeze(self, child: Child, until: float) -> None:
+        """Take note of who is stopped; woken at `until` (monotonic)."""
+        self._frozen.append(Frozen(child, time(), until))
+
     def _thaw(self, now: float, everybody: bool = False) -> None:
         for frozen in [one for one in self._frozen if everybody or one.until <= now]:
             frozen.child.signal(signal.SIGCONT)
             self.freezes.append((frozen.child.pid, frozen.since, time()))
             self._frozen.remove(frozen)
 
-    # -- attacks
     def _strike(self, action: Action) -> None:
-        attack = getattr(self, f"_strike_{action.what}")
-        if attack(action) is not False:
+        if ATTACKS[action.what](self, action):
             self.fired[action.what] += 1
 
-    def _strike_kill(self, action: Action) -> bool:
-        child = self.workers.get(action.target)
-        if child is not None:
-            child.signal(signal.SIGKILL)
-        return child is not None
-
-    def _strike_stop(self, action: Action) -> bool:
-        child = self.workers.get(action.target)
-        if child is None or any(frozen.child is child for frozen in self._frozen):
-            return False
-        child.signal(signal.SIGSTOP)
-        self._frozen.append(Frozen(child, time(), monotonic() + action.seconds))
-        return True
-
-    def _strike_kill_web(self, action: Action) -> bool:
-        self.others["web"].signal(signal.SIGKILL)
-        return True
-
-    def _strike_restart_postgres(self, action: Action) -> bool:
-        self._beside("restart", self.world.restart_postgres, outage=3.0)
-        return True
-
-    def _strike_kill_backend(self, action: Action) -> bool:
-        which = int(action.at * 1e6)
-        self._beside("backend", partial(self._quietly, lambda: self.world.kill_backend(which)), outage=3.0)
-        return True
-
-    def _strike_terminate_backends(self, action: Action) -> bool:
-        self._beside("terminate", partial(self._quietly, self.world.terminate_backends), outage=1.5)
-        return True
-
-    def _strike_lock_sender(self, action: Action) -> bool:
-        self._beside("lock", partial(self._quietly, lambda: self.world.lock_sender(action.seconds)), outage=0.0)
-        return True
-
-    def _beside(self, name: str, deed: Callable[[], Any], outage: float) -> None:
-        """In a process of its own: the other attacks go on meanwhile."""
-        if outage:
-            self.outages.append((time(), time() + outage))
-        self.others[name] = self._fork(name, lambda _: deed())
-
-    @staticmethod
-    def _quietly(deed: Callable[[], Any]) -> None:
+    def _look_for_the_database(self) -> None:
+        """An outage ends when the one that struck is gone and the database answers."""
+        striking = any(
+            name in self.others and _lives(self.others[name]) for name in ("restart", "backend", "terminate")
+        )
+        if striking or not any(outage.until == math.inf for outage in self.outages):
+            return
         with contextlib.suppress(psycopg.OperationalError):
-            deed()
+            self.world.ask("SELECT 1 AS one")
+            for outage in self.outages:
+                outage.until = min(outage.until, time() + 0.5)
 
     # -- the end
     def _end_faults(self, provider: Provider) -> None:
-        """Everything awake, no more traps in new processes, the provider well again; what it booked comes sooner."""
+        """Everything awake, no more traps in new processes, the provider well again; what it booked comes at once."""
         self._ending = True
         self._thaw(monotonic(), everybody=True)
-        provider.switch(faults="", speed=SPEED * 4)
-        self.others["settler"] = self._fork("settler", roles.settler)
+        provider.switch(faults="", speed=SPEED * 10)
+        self.others["settler"] = self.fork("settler", roles.settler)
 
     def _wait_until_quiet(self, provider: Provider) -> None:
         """Raises NotQuietError when nothing moves any more, and yet not all is done."""
@@ -252,7 +246,7 @@ class Run:
                     child.signal(signal.SIGUSR1)  # to its log: where it is
                 raise NotQuietError(str(now))
             last = now
-            pause = monotonic() + 0.08
+            pause = monotonic() + 0.1
             self._watch(lambda pause=pause: monotonic() > pause)  # type: ignore[misc]
 
     def _restless(self, provider: Provider) -> dict[str, Any] | None:
@@ -286,6 +280,15 @@ class Run:
         for child in (*self.workers.values(), *self.others.values()):
             children.end(child)
         self.listener.close()
+
+
+def _lives(child: Child) -> bool:
+    """Our own child: it is there until it is buried."""
+    try:
+        os.kill(child.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 _RESTLESS = """

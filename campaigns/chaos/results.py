@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-MEASURED = ("recipients", "calls", "accepted", "callbacks", "samples", "uncertain", "adopted")
-
 
 @dataclass
 class Result:
@@ -45,14 +43,29 @@ def load(path: Path | None) -> list[Result]:
     return [Result.from_line(line) for line in path.read_text().splitlines() if line.strip()]
 
 
+def coverage(results: Iterable[Result]) -> dict[str, tuple[int, int, int]]:
+    """For everything that some run enabled: (runs that enabled it, of these runs that saw it, times in all runs)."""
+    enabled: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    times: Counter[str] = Counter()
+    for result in results:
+        enabled.update(result.enabled)
+        seen.update(name for name in result.enabled if result.fired.get(name))
+        times.update(result.fired)
+    return {name: (enabled[name], seen[name], times[name]) for name in sorted(enabled)}
+
+
+def table(results: list[Result]) -> str:
+    """The coverage as lines of text, what never fired last."""
+    found = sorted(coverage(results).items(), key=lambda item: (item[1][1] == 0, item[0]))
+    lines = [f"{'':34} {'enabled':>8} {'seen':>6} {'times':>7}"]
+    lines += [f"{name:34} {on:8} {seen:6} {times:7}{'' if seen else '  never'}" for name, (on, seen, times) in found]
+    return "\n".join(lines)
+
+
 def never_fired(results: Iterable[Result]) -> list[str]:
     """What some run enabled and no run saw."""
-    enabled: set[str] = set()
-    fired: Counter[str] = Counter()
-    for result in results:
-        enabled |= set(result.enabled)
-        fired.update(result.fired)
-    return sorted(name for name in enabled if not fired[name])
+    return [name for name, (_, _, times) in coverage(results).items() if not times]
 
 
 def summary(results: list[Result]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from campaigns import invariants, launching, reports
 from campaigns.chaos import plan, points, timing, world
 from campaigns.chaos.journal import Journal, watch_sending
 from campaigns.chaos.plan import Action, Rate
+from campaigns.chaos.progress import Progress
 from campaigns.management.commands import dispatch
 from campaigns.models import Campaign, Message
 from campaigns.status import CampaignStatus
@@ -33,17 +34,18 @@ from gupshup.api import transport
 from gupshup.models import Sender, Template
 
 WEB_THREADS = 16
-RIVALS, LAUNCHERS = 50, 5  # people who press "launch" at once, in so many processes
-TRUNCATE = """
-    TRUNCATE campaigns_campaign, campaigns_message, campaigns_attempt, campaigns_interaction, campaigns_event,
-             campaigns_newrecipients, campaigns_tally, campaigns_tallydelta, contacts_contact, contacts_category,
-             gupshup_sender, gupshup_template, gupshup_callback RESTART IDENTITY CASCADE"""
+RIVALS, LAUNCHERS = 50, 2  # people who press "launch" at once, in so many processes
+# Everything but what migrations put there.
+OURS = """
+    SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables
+     WHERE schemaname = 'public' AND tablename NOT LIKE ALL (ARRAY['django%', 'auth%', 'accounts%'])"""
 
 
 def prepare(api_url: str, templates: list[dict[str, Any]], rate: Rate) -> None:
     """Empty the tables, then: a sender, two templates, the people, two drafts that share a third of them."""
     with connection.cursor() as cursor:
-        cursor.execute(TRUNCATE)
+        cursor.execute(OURS)
+        cursor.execute(f"TRUNCATE {cursor.fetchone()[0]} RESTART IDENTITY CASCADE")
     sender = Sender.objects.create(
         name="Chaos",
         app_name=world.APP,
@@ -169,7 +171,7 @@ def rivals(journal: Journal, traps: Sequence[points.Trap]) -> None:
         list(pool.map(press, range(RIVALS // LAUNCHERS)))
 
 
-def insist(deed: Callable[[], Any], seconds: float = 10) -> Any:
+def insist(deed: Callable[[], Any], seconds: float = 120) -> Any:
     """Do something as a person does who sees an error page: again, a moment later."""
     until = monotonic() + seconds
     while True:
@@ -182,13 +184,19 @@ def insist(deed: Callable[[], Any], seconds: float = 10) -> Any:
             sleep(0.1)
 
 
-def marketer(journal: Journal, actions: Sequence[Action], began: float) -> None:
-    """Pauses, resumes, cancels, launches again, opts people out; writes down when each commit had come back."""
+def marketer(journal: Journal, actions: Sequence[Action], progress: Progress) -> None:
+    """Pauses and resumes, cancels, launches again, opts people out; writes down when each commit had come back."""
     for action in actions:
-        sleep(max(0.0, began + action.at - monotonic()))
-        deed = DEEDS[action.what]
-        done = insist(lambda deed=deed, action=action: deed(action.target))  # type: ignore[misc]
-        journal.note(action.what, target=action.target, done=bool(done))
+        while progress.share < action.at:
+            sleep(0.01)
+        _do(journal, action.what, action.target)
+        if action.what == "pause":
+            sleep(action.seconds)
+            _do(journal, "resume", action.target)
+
+
+def _do(journal: Journal, what: str, target: int) -> None:
+    journal.note(what, target=target, done=bool(insist(lambda: DEEDS[what](target))))
 
 
 def _opt_out(index: int) -> int:
@@ -211,10 +219,23 @@ DEEDS: dict[str, Callable[[int], Any]] = {
 }
 
 
-def settler(journal: Journal) -> None:
-    """The person who puts right what the program leaves to people: launch, resume, allow sending again."""
+def operator(journal: Journal) -> None:
+    """The person who mends what stopped a sender for good, and allows sending again."""
     while True:
-        insist(lambda: _put_right(journal), seconds=60)
+        insist(lambda: _allow(journal))
+        sleep(0.2)
+
+
+def _allow(journal: Journal) -> None:
+    for sender in Sender.objects.filter(breaker="open", breaker_until=None) | Sender.objects.filter(pace_factor__gt=1):
+        if breaker.close(sender.pk):
+            journal.note("breaker_closed", code=sender.breaker_code)
+
+
+def settler(journal: Journal) -> None:
+    """The person who puts right what else the program leaves to people: launches, resumes."""
+    while True:
+        insist(lambda: _put_right(journal))
         sleep(0.1)
 
 
@@ -224,9 +245,6 @@ def _put_right(journal: Journal) -> None:
             journal.note("late_launch", campaign=campaign.pk)
         if campaign.status == CampaignStatus.PAUSED and campaign.resume():
             journal.note("late_resume", campaign=campaign.pk)
-    for sender in Sender.objects.filter(breaker="open", breaker_until=None) | Sender.objects.filter(pace_factor__gt=1):
-        if breaker.close(sender.pk):
-            journal.note("breaker_closed", code=sender.breaker_code)
 
 
 def sampler(journal: Journal) -> None:
@@ -236,7 +254,7 @@ def sampler(journal: Journal) -> None:
             journal.note("sample", **_look())
         except DatabaseError:
             connection.close()
-        sleep(0.12)
+        sleep(0.3)
 
 
 def _look() -> dict[str, Any]:

@@ -22,20 +22,24 @@ from whatsapp_campaigns.local.postgres import Postgres
 from whatsapp_campaigns.local.processes import read_pid
 
 SECRET = "a-secret-for-chaos"  # noqa: S105 - of a webhook that only the simulator knows
+PATIENCE = 120  # seconds for a server that lives to answer, however slow the machine
 APP, KEY, SOURCE = "DemoCampagnes", "sk_simulator", "33700000000"
 
 
 class World:
-    """The servers that all runs of one command share. `folder` is removed by whoever made it."""
+    """The servers that all runs of one command share. `folder` is removed by whoever made it.
+
+    PostgreSQL runs without fsync: processes crash here, not the machine, and what a process wrote the system keeps.
+    """
 
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder = folder
-        self.postgres = Postgres(folder / "postgres", home=home)
+        self.postgres = Postgres(folder / "postgres", home=home, throwaway=True)
         self.url = self.postgres.start()
 
     def connect(self) -> psycopg.Connection[dict[str, Any]]:
         """A plain connection. Raises psycopg.OperationalError while the server is away."""
-        return psycopg.connect(self.url, autocommit=True, connect_timeout=5, row_factory=dict_row)
+        return psycopg.connect(self.url, autocommit=True, connect_timeout=PATIENCE, row_factory=dict_row)
 
     def ask(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         with self.connect() as connection:
@@ -53,7 +57,7 @@ class World:
             return
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGQUIT)
-        until = monotonic() + 30
+        until = monotonic() + PATIENCE
         while self.postgres.is_alive() or _lives(pid):
             if monotonic() > until:
                 raise RuntimeError("PostgreSQL does not stop")
@@ -114,16 +118,17 @@ class Provider:
         port_file = folder / "simulator.port"
         command = [sys.executable, "-m", "gupshup.simulator", "--port", "0", "--port-file", str(port_file)]
         command += ["--app", APP, "--api-key", KEY, "--source", SOURCE, "--ledger-file", str(self.ledger_file)]
-        command += [
-            "--webhook",
-            webhook,
+        retries = [
             "--callback-timeout",
             "2",
             "--callback-retries",
-            "8",
+            "9",
             "--callback-pause",
-            "0.2",
+            "0.1",
+            "--callback-concurrency",
+            "12",
         ]
+        command += ["--webhook", webhook, *retries]
         with (folder / "simulator.log").open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, *flags], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=log, stderr=log
@@ -134,7 +139,7 @@ class Provider:
     @property
     def url(self) -> str:
         """Waits until it listens. Raises RuntimeError."""
-        until = monotonic() + 30
+        until = monotonic() + PATIENCE
         while not self._port:
             if self.process.poll() is not None or monotonic() > until:
                 raise RuntimeError("the simulator did not start")
@@ -148,12 +153,14 @@ class Provider:
         return f"{self.url}/wa/api/v1"
 
     def get(self, path: str) -> Any:
-        with urlopen(f"{self.url}{path}", timeout=20) as answer:
+        with urlopen(f"{self.url}{path}", timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def switch(self, **switches: Any) -> None:
         data = json.dumps(switches).encode()
-        with urlopen(Request(f"{self.url}/control", data, {"Content-Type": "application/json"}), timeout=20) as answer:
+        with urlopen(
+            Request(f"{self.url}/control", data, {"Content-Type": "application/json"}), timeout=PATIENCE
+        ) as answer:
             answer.read()
 
     def templates(self) -> list[dict[str, Any]]:
