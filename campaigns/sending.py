@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from campaigns import launching, outbox, outcomes, pacing, sql
+from campaigns import arming, launching, outbox, outcomes, pacing, sql
 from campaigns.models import Campaign
 from campaigns.status import Kind
 from gupshup import breaker
@@ -131,6 +131,7 @@ class Drain:
     lead: Lead = field(default_factory=Lead)
     sent: int = 0
     health: Health = field(default_factory=Health)
+    guard: arming.Guard = field(default_factory=arming.Guard)
 
     def __post_init__(self) -> None:
         self.service = service_for(self.sender)
@@ -169,6 +170,8 @@ class Drain:
         return True
 
     def _claim(self) -> None:
+        if not self.guard.lets_pass():
+            return
         self.sender.refresh_from_db()
         step = pacing.interval(self.sender.rate_limit, self.sender.rate_window, self.sender.pace_factor)
         wanted = max(1, min(CLAIM, int(CLAIM_SECONDS / step)))
