@@ -7,8 +7,10 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from campaigns import diagnosing
+        from campaigns import diagnosing, measuring
         from campaigns import receivers as receivers
         from gupshup import diagnosis
+        from metrics import registry
 
         diagnosis.register(diagnosing.look)
+        registry.register("campaigns", measuring.collect)

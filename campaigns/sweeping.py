@@ -10,6 +10,7 @@ from campaigns.status import CampaignStatus
 from contacts import importing
 from gupshup import breaker
 from gupshup.models import Sender
+from metrics.models import note
 
 log = logging.getLogger("campaigns.sweeping")
 
@@ -43,8 +44,10 @@ def _prepare() -> None:
 
 
 def self_check() -> dict[str, int]:
-    """The invariants, each offence an error in the log; answers the offences."""
-    found = {name: count for name, count in invariants.check().items() if count}
+    """The invariants, each offence an error in the log, and all of them for the monitoring; answers the offences."""
+    checked = invariants.check()
+    note(checked)
+    found = {name: count for name, count in checked.items() if count}
     for name, count in found.items():
         log.error("invariant %s: %d offences", name, count)
     return found

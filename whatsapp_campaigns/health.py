@@ -15,6 +15,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from metrics.views import metrics
+
 # Answers "" when all is well, else the trouble in a few words that a stranger may read. It takes milliseconds.
 Check: TypeAlias = Callable[[], str]
 
@@ -86,7 +88,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     return JsonResponse(answer, status=200 if well else 503)
 
 
-PROBES = {"/healthz": alive, "/readyz": ready}
+PROBES = {"/healthz": alive, "/readyz": ready, "/metrics": metrics}
 
 
 class ProbeMiddleware:

@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "contacts",
     "gupshup",
     "hooks",
+    "metrics",
     "campaigns",
     "campaigns.legacy",
 ]
@@ -320,3 +321,5 @@ RETENTION_HOOK_DAYS = env.int("RETENTION_HOOK_DAYS", default=30)
 
 # -- outgoing webhooks (hooks.reaching): networks beside the public internet that they may reach, by http too.
 HOOKS_ALLOWED_NETWORKS = env.list("HOOKS_ALLOWED_NETWORKS", default=[])
+
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # who has it reads /metrics; empty: only a super-admin's API key

@@ -19,6 +19,7 @@ ADMIN = {
     "gupshup.template": READ | {"add"},
     "gupshup.callback": READ,
     "gupshup.sender": NOTHING,
+    "gupshup.arrival": NOTHING,
     "accounts": NOTHING,
     "auth": NOTHING,
     "admin": NOTHING,
@@ -28,6 +29,7 @@ ADMIN = {
     "django_celery_beat": NOTHING,
     "legacy": NOTHING,
     "hooks": NOTHING,
+    "metrics": NOTHING,
 }
 
 
