@@ -43,6 +43,8 @@ LONG_WAIT = 0.02  # seconds without a slot in which the next claim is made
 CROWD = 16
 CROWD_LEAST = 2
 CROWD_WAIT = 0.002  # seconds
+MOST_SLOWED = 3
+AT_ONCE = 0.5  # seconds
 
 
 @dataclass(frozen=True)
@@ -75,22 +77,32 @@ class Health:
     """How the last calls went: trouble that is nobody's fault stops the sender before it costs more people."""
 
     last: deque[bool] = field(default_factory=lambda: deque(maxlen=20))  # True: trouble
-    slowed: deque[float] = field(default_factory=lambda: deque(maxlen=3))
+    slowed: int = 0  # times in a row that we were asked to slow down
+    slowed_at: float = -AT_ONCE
 
     def note(self, response: GupshupResponse) -> str:
         """Take one answer into account; answers why the sender must stop, or an empty text."""
         if response.outcome is Outcome.SLOW_DOWN:
-            self.slowed.append(monotonic())
-            often = len(self.slowed) == 3 and self.slowed[2] - self.slowed[0] < 300
-            return response.error_code or "too_many_requests" if often or response.error_code == "4001" else ""
+            return self._slowed(response.error_code or "too_many_requests")
         if response.error_code in outcomes.FREE or response.outcome is Outcome.HALT:
             return ""
+        if response.outcome is not Outcome.NOT_SENT:
+            self.slowed = 0
         self.last.append(response.outcome in (Outcome.UNCERTAIN, Outcome.NOT_SENT))
         five = list(self.last)[-5:]
         if (len(five) == 5 and all(five)) or (len(self.last) == 20 and sum(self.last) > 6):
             self.last.clear()
             return "trouble"
         return ""
+
+    def _slowed(self, code: str) -> str:
+        """Each time the pace waits as it was asked to (`pacing.push_back`). When three waits in a row did not help, the
+        pace is wrong. Calls that were on their way together are one time.
+        """
+        if monotonic() - self.slowed_at >= AT_ONCE:
+            self.slowed += 1
+            self.slowed_at = monotonic()
+        return code if self.slowed >= MOST_SLOWED or code == "4001" else ""
 
 
 @dataclass

@@ -15,7 +15,7 @@ from campaigns.models import Attempt, Message, NewRecipients
 from campaigns.status import Kind, Reason, Status
 from campaigns.tests.provider import accepted
 from gupshup import breaker
-from gupshup.api.responses import Outcome, failure
+from gupshup.api.responses import GupshupResponse, Outcome, failure
 from gupshup.models import Sender
 
 pytestmark = pytest.mark.django_db
@@ -152,10 +152,41 @@ def test_a_wrong_key_waits_for_a_person(sender):
     assert breaker.close(sender.pk)
 
 
-def test_often_too_fast_halves_the_pace(sender):
+@pytest.fixture
+def clock(monkeypatch):
+    """Sending's clock, which a test moves by hand."""
+    hands = [100.0]
+    monkeypatch.setattr(sending, "monotonic", lambda: hands[0])
+    return lambda seconds: hands.__setitem__(0, hands[0] + seconds)
+
+
+TOO_FAST = failure(Outcome.SLOW_DOWN, "too_many_requests")
+
+
+def test_when_three_waits_in_a_row_did_not_help_the_pace_is_halved(sender, clock):
     health = sending.Health()
-    slow_down = failure(Outcome.SLOW_DOWN, "too_many_requests")
-    assert [health.note(slow_down) for _ in range(3)] == ["", "", "too_many_requests"]
+    told = []
+    for _ in range(3):
+        told.append(health.note(TOO_FAST))
+        clock(2)
+    assert told == ["", "", "too_many_requests"]
     breaker.slow(sender.pk)
     sender.refresh_from_db()
     assert sender.pace_factor == 2
+
+
+def test_a_provider_that_says_too_fast_now_and_then_does_not_stop_the_sender(clock):
+    health = sending.Health()
+    for _ in range(20):
+        assert health.note(TOO_FAST) == ""
+        clock(2)
+        assert health.note(GupshupResponse(True, "id-1")) == ""
+
+
+def test_calls_that_were_too_fast_together_count_once(clock):
+    health = sending.Health()
+    assert [health.note(TOO_FAST) for _ in range(16)] == [""] * 16
+
+
+def test_the_code_that_says_stop_sending_stops_at_once():
+    assert sending.Health().note(failure(Outcome.SLOW_DOWN, "4001")) == "4001"
