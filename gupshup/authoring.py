@@ -21,7 +21,8 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from gupshup import preview, templates
-from gupshup.api.templates import HEADER, Button, ButtonDraft, TemplateDraft, placeholders
+from gupshup.api.drafts import HEADER, ButtonDraft, TemplateDraft
+from gupshup.api.templates import Button, placeholders
 from gupshup.forms import BUTTON_ROWS, KINDS, DraftForm
 from gupshup.models import Sender, Template
 from gupshup.services import service_for

@@ -16,7 +16,7 @@ from unfold.widgets import (
     UnfoldAdminURLInputWidget,
 )
 
-from gupshup.api import templates
+from gupshup.api import drafts, templates
 from gupshup.models import Sender, Template
 from gupshup.words import in_language
 
@@ -140,7 +140,7 @@ class DraftForm(forms.Form):
     )
     name = forms.CharField(
         label=gettext_lazy("Name"),
-        max_length=templates.NAME_LENGTH,
+        max_length=drafts.NAME_LENGTH,
         widget=UnfoldAdminTextInputWidget,
         help_text=gettext_lazy("Small letters, digits and _ only: promo_autumn"),
     )
@@ -154,7 +154,7 @@ class DraftForm(forms.Form):
     header_text = forms.CharField(
         label=gettext_lazy("Title"),
         required=False,
-        max_length=templates.HEADER,
+        max_length=drafts.HEADER,
         widget=UnfoldAdminTextInputWidget,
     )
     body = forms.CharField(
@@ -172,7 +172,7 @@ class DraftForm(forms.Form):
     footer = forms.CharField(
         label=gettext_lazy("Footer"),
         required=False,
-        max_length=templates.FOOTER,
+        max_length=drafts.FOOTER,
         widget=UnfoldAdminTextInputWidget,
         help_text=gettext_lazy("A good place to say how to opt out."),
     )
@@ -184,7 +184,7 @@ class DraftForm(forms.Form):
                 label=_("Button %(n)d") % {"n": n + 1}, required=False, choices=KINDS, widget=UnfoldAdminSelectWidget
             )
             self.fields[f"label_{n}"] = forms.CharField(
-                label=_("Its text"), required=False, max_length=templates.BUTTON, widget=UnfoldAdminTextInputWidget
+                label=_("Its text"), required=False, max_length=drafts.BUTTON, widget=UnfoldAdminTextInputWidget
             )
             self.fields[f"target_{n}"] = forms.CharField(
                 label=_("Address or number"), required=False, max_length=2000, widget=UnfoldAdminTextInputWidget
@@ -218,8 +218,8 @@ class DraftForm(forms.Form):
             field = f"label_{rows[where]}" if isinstance(where, int) else PLACES.get(where, where)
             self.add_error(field if field in self.fields else None, in_language(problem.words))
 
-    def draft(self, data: dict[str, Any]) -> templates.TemplateDraft:
-        return templates.TemplateDraft(
+    def draft(self, data: dict[str, Any]) -> drafts.TemplateDraft:
+        return drafts.TemplateDraft(
             name=data["name"],
             language=data["language"],
             category=data["category"],
@@ -231,11 +231,11 @@ class DraftForm(forms.Form):
             buttons=tuple(self._buttons(data)),
         )
 
-    def _buttons(self, data: dict[str, Any]) -> list[templates.ButtonDraft]:
+    def _buttons(self, data: dict[str, Any]) -> list[drafts.ButtonDraft]:
         found = []
         for n in range(BUTTON_ROWS):
             kind, target = data.get(f"kind_{n}"), data.get(f"target_{n}", "")
             if kind:
                 url, phone = (target if kind == "URL" else ""), (target if kind == "PHONE_NUMBER" else "")
-                found.append(templates.ButtonDraft(kind, data.get(f"label_{n}", ""), url=url, phone=phone))
+                found.append(drafts.ButtonDraft(kind, data.get(f"label_{n}", ""), url=url, phone=phone))
         return found

@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from django.db import connection, models, transaction
 from django.utils import timezone
 
+from gupshup.api.drafts import TemplateDraft
 from gupshup.api.events import TemplateNews
 from gupshup.api.responses import GupshupResponse
-from gupshup.api.templates import TemplateDraft, TemplateInfo
+from gupshup.api.templates import TemplateInfo
 from gupshup.models import Sender, Template
 from gupshup.services import service_for
 from gupshup.signals import template_changed

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from gupshup.api.calls import Caller, form_of, segment
+from gupshup.api.drafts import TemplateDraft
 from gupshup.api.messages import encode
 from gupshup.api.reading import (
     capitals,
@@ -26,7 +27,7 @@ from gupshup.api.reading import (
     url_of,
 )
 from gupshup.api.responses import GupshupResponse, Outcome, Reply
-from gupshup.api.templates import TemplateDraft, TemplateInfo, parse_template
+from gupshup.api.templates import TemplateInfo, parse_template
 
 PAGE: Final = 100
 _MOST_PAGES: Final = 100

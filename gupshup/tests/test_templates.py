@@ -22,8 +22,8 @@ from campaigns.status import CampaignStatus
 from conftest import wait_for
 from gupshup import news, preview, templates, webhooks
 from gupshup.api import transport
+from gupshup.api.drafts import ButtonDraft, TemplateDraft
 from gupshup.api.events import parse
-from gupshup.api.templates import ButtonDraft, TemplateDraft
 from gupshup.models import Callback, Sender, Template
 from gupshup.tests.api.servers import reply, serving
 from gupshup.words import explain

@@ -84,14 +84,15 @@ def media_of(fields: Mapping[str, Any]) -> Media | None:
     signature = fields.get("signature")
     if url and isinstance(signature, str):  # enterprise: the address is in two parts
         url = url_of(url + signature)
+    content_type = line_of(first(fields, "contentType", "content-type", "mime_type", "mimeType"), NAME)
     media = Media(
         url=url,
-        content_type=line_of(first(fields, "contentType", "content-type", "mime_type", "mimeType"), NAME),
+        content_type=content_type,
         name=line_of(first(fields, "name", "filename", "fileName"), NAME),
         caption=text_of(fields.get("caption")),
         media_id=id_of(first(fields, "id", "mediaId")),
         sha256=id_of(fields.get("sha256")),
-        voice=truth_of(fields.get("voice")) is True,
+        voice=truth_of(fields.get("voice")) is True or "codecs=opus" in (content_type or ""),  # Gupshup, *Media*
         expires_at=expiry_of(fields.get("urlExpiry")),
     )
     return media if media != Media() else None

@@ -11,8 +11,8 @@ import pytest
 from gupshup.api import transport
 from gupshup.api.account import NEEDED_MODES, PAGE, Wallet
 from gupshup.api.client import GupshupService
+from gupshup.api.drafts import TemplateDraft
 from gupshup.api.responses import Outcome
-from gupshup.api.templates import TemplateDraft
 from gupshup.tests.api.servers import Request, reply, serving
 
 APP = "6f1d3c6a-2f0e-4d5b-9a55-5a8f2f1b7c01"

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gupshup.api.drafts import ButtonDraft, TemplateDraft
 from gupshup.api.templates import (
-    ButtonDraft,
-    TemplateDraft,
     check_params,
     clean_param,
     parse_template,

@@ -16,9 +16,10 @@ import pytest
 
 from gupshup.api import transport
 from gupshup.api.client import GupshupService
+from gupshup.api.drafts import TemplateDraft
 from gupshup.api.events import Event, Inbound, StatusReport, TemplateNews, Unrecognised, parse
 from gupshup.api.responses import Outcome
-from gupshup.api.templates import TemplateDraft, TemplateInfo
+from gupshup.api.templates import TemplateInfo
 from gupshup.tests.api.servers import Request, reply, serving
 
 ROOT = Path(__file__).parents[3]
