@@ -1,27 +1,41 @@
-"""What Gupshup's statuses mean to us. The one place where its words become ours.
+"""What Gupshup's statuses mean to us: its words, and what becomes of a message when it says them.
 
-==========  ==========================================================================  ==============================
-word        Gupshup means                                                               we take it as
-==========  ==========================================================================  ==============================
-enqueued    it has taken the message and given it to WhatsApp's queue                   accepted: it settles a call
-                                                                                        whose answer was lost
-sent        WhatsApp has it; the phone may be off                                       sent
-delivered   the phone has it                                                            delivered
-read        the person opened it (never told when read receipts are off); implies       read
-            delivered, which may come later or not at all
-failed      it will not arrive; ``code`` says why (see ``errors``). A delivery          failed, or waiting when the
-            may follow all the same (131026), and then the delivery is true             code is a passing trouble
-deleted     the *person* deleted a message of his own; the id is that one's             nothing
-other       a word that we do not know                                                  kept, nothing
-==========  ==========================================================================  ==============================
+==========  ======================================================  ============  =====================================
+word        Gupshup means                                           messageId is  the message becomes
+==========  ======================================================  ============  =====================================
+submitted,  the answer to our call: it has the message. Whether     messageId     submitted
+success     it arrives is told later, by the words below
+enqueued    the same, said by callback: it waits at WhatsApp        id            submitted; settles a call whose
+                                                                                  answer was lost (uncertain)
+sent        WhatsApp has it; the phone may be off                   gsId          sent
+delivered   the phone has it                                        gsId          delivered
+read        the person opened it; never told when read receipts     gsId          read (delivered is implied: it may
+            are off                                                               come later, or not at all)
+failed      it will not arrive; ``code`` says why (``errors`` has   id when       failed; or pending again when the
+            what we do about each). A delivery may follow all the   Gupshup       code is a passing trouble (three
+            same (131026): then the delivery is true                refused, gsId times at most); some codes also stop
+                                                                    when WhatsApp the campaign, the sender, or writing
+                                                                    did           to this person
+mismatch    the person's WhatsApp id is another number (Brazil…)    id or gsId    what it was; the number is remembered
+deleted     the *person* deleted a message of his own               none          what it was
+others      anything else, and words that we do not know            any           what it was; the callback is kept
+==========  ======================================================  ============  =====================================
 
-Order is not guaranteed, repetitions are usual, ``delivered`` may be missing: news only ever moves a message forward,
-``enqueued < sent < failed < delivered < read``.
+**Order.** Reports come in any order, more than once, and some never. News only moves a message forward::
 
-Which id is which (Gupshup, *Message events*): the send's ``messageId`` comes back as ``id`` in ``enqueued`` and in a
-``failed`` that Gupshup itself decided, but as ``gsId`` (v3: ``gs_id``) in everything that WhatsApp reports, where
-``id`` is another id. A week after the send ``gsId`` is no longer given. So a report carries candidates: first those
-that may be our ``messageId``, then those that may be the WhatsApp-side id remembered from an earlier report.
+    uncertain < submitted < sent < failed < delivered < read
+
+so a late ``sent`` changes nothing, and a delivery beats a failure. An answer of the person counts as a delivery.
+
+**Which id is which** (Gupshup, *Message events*). A send's ``messageId`` comes back as ``id`` in ``enqueued`` and in a
+``failed`` that Gupshup itself decided, but as ``gsId`` (v3: ``gs_id``, enterprise: ``externalId``) in everything that
+WhatsApp reports; ``id`` is another id there. A week after the send ``gsId`` is no longer given. So a report carries
+candidates: first those that may be our ``messageId``, then those that may be the WhatsApp-side id remembered from an
+earlier report (``enqueued`` calls it ``whatsappMessageId``).
+
+**Where it happens.** ``layouts`` reads the words, ``campaigns.status`` has our states in their order,
+``campaigns.statuses`` applies one to the other. What the *answer* to a call means is in ``responses``, what a *code*
+means in ``errors``.
 """
 
 from enum import StrEnum
@@ -29,6 +43,8 @@ from typing import Final
 
 
 class Word(StrEnum):
+    """A report's word, whatever the layout and the case it came in. (``mismatch`` is an event of its own.)"""
+
     ENQUEUED = "enqueued"
     SENT = "sent"
     DELIVERED = "delivered"
