@@ -12,17 +12,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns import audience, composing, launching, reports
+from campaigns.api_bodies import ContentSerializer, LaunchSerializer, ScheduleSerializer
 from campaigns.models import Campaign, Event
 from campaigns.serializers import (
     CampaignSerializer,
-    ContentSerializer,
     EventSerializer,
     FiguresSerializer,
     LaunchedSerializer,
-    LaunchSerializer,
     ProblemsSerializer,
     ReachSerializer,
-    ScheduleSerializer,
 )
 from campaigns.views import LAUNCHES, own_campaign, own_categories, refused, sender, under_way
 from gupshup.models import Template

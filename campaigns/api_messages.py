@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns import counting, deciding, reconciling
+from campaigns.api_bodies import WhySerializer
 from campaigns.filters import InteractionFilters, MessageFilters
 from campaigns.models import Attempt, Campaign, Interaction, Message
 from campaigns.serializers import (
@@ -20,7 +21,6 @@ from campaigns.serializers import (
     InteractionSerializer,
     MessageSerializer,
     MessageStatsSerializer,
-    WhySerializer,
 )
 from campaigns.status import CampaignStatus, Status
 from campaigns.views import LAUNCHES, own_campaign

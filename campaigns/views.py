@@ -16,16 +16,11 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from campaigns import composing, deciding, launching, reports
+from campaigns.api_bodies import NewCampaignSerializer
 from campaigns.filters import CampaignFilters
 from campaigns.models import Campaign
 from campaigns.reports import Figures
-from campaigns.serializers import (
-    CampaignSerializer,
-    LaunchedSerializer,
-    NewCampaignSerializer,
-    RetriedSerializer,
-    StatsSerializer,
-)
+from campaigns.serializers import CampaignSerializer, LaunchedSerializer, RetriedSerializer, StatsSerializer
 from campaigns.status import CampaignStatus
 from contacts.models import Category
 from gupshup.models import Sender, Template

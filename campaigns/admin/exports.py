@@ -1,52 +1,22 @@
-"""A campaign's report and rows as CSV that spreadsheets open as they should.
-
-Cells never begin as a formula would (=, +, -, @, tab): a contact may be called `=HYPERLINK(…)`. Numbers stand as digits
-without their plus sign for the same reason.
-"""
+"""A campaign's report and rows as CSV that spreadsheets open as they should (`contacts.exporting` says how)."""
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.text import slugify
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from campaigns import reports
 from campaigns.admin import report
 from campaigns.admin.frame import actor
 from campaigns.models import Campaign, Event, Message
-
-STEP = 2_000  # rows read at a time, by id: no cursor stays open while a slow reader downloads
-_FORMULA = re.compile(r"^[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]")
-
-
-def safe(value: object) -> str:
-    """The value as text that no spreadsheet takes for a formula."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-class _Echo:
-    def write(self, text: str) -> str:
-        return text
-
-
-def lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    """CSV with a byte-order mark, and the delimiter that Excel expects in the reader's language."""
-    delimiter = ";" if (get_language() or "").startswith("fr") else ","
-    writer: Any = csv.writer(_Echo(), delimiter=delimiter)
-    yield "\ufeff"
-    for row in rows:
-        yield writer.writerow([safe(cell) for cell in row])
+from contacts.exporting import STEP, lines
 
 
 def _answer(parts: Iterable[str], campaign: Campaign, what: str) -> HttpResponse:

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from campaigns import reports
-from campaigns.admin import exports, report, running, timeline
+from campaigns.admin import report, running, timeline
 from campaigns.admin.rows import MessageAdmin
 from campaigns.models import Attempt, Campaign, Event, Interaction, Message
 from campaigns.status import CampaignStatus, Reason, Status
+from contacts import exporting
 from contacts.models import Contact
 from whatsapp_campaigns import lists
 
@@ -334,7 +335,7 @@ def test_every_message_is_one_row_of_the_export_and_the_export_is_in_the_journal
 
 @given(st.text(max_size=20) | st.from_regex(r"\A\s*[=+\-@]", fullmatch=False))
 def test_no_cell_begins_like_a_formula(value):
-    cell = exports.safe(value)
+    cell = exporting.safe(value)
     assert not cell.lstrip().startswith(("=", "+", "-", "@"))
     assert cell in (value, f"'{value}")
 
