@@ -44,12 +44,12 @@ class Memory:
 
 
 SIGNS: dict[str, str | Promise] = {
-    "cluster": _("It is on another PostgreSQL server than before, or on a copy of it made with pg_upgrade or a dump."),
+    "cluster": _("It is on another PostgreSQL server than before, or that server was set up anew."),
     "timeline": _("Its server was restored to a point in time, or a standby took over."),
     "database": _("It is another database of the same server: a copy."),
     "home": _("Its tables were made anew: it was restored from a dump."),
     "rows": _("Its rows were written by a restore."),
-    "memory": _("It does not remember where it was: it comes from a version before this protection, or was changed."),
+    "memory": _("It does not remember where it was: it comes from an older version of the program."),
     "hold": _("“manage.py arm --hold” was begun and has not ended: start it again."),
 }
 

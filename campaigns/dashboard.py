@@ -13,7 +13,7 @@ from django.db import OperationalError, transaction
 from django.db.models import Count, Model
 from django.utils import timezone
 
-from campaigns import invariants, reports, sql, watching
+from campaigns import arming, invariants, reports, sql, watching
 from campaigns.models import Attempt, Campaign
 from campaigns.reports import Figures
 from campaigns.status import ACCEPTED, REACHED, AttemptState, CampaignStatus, Status
@@ -68,6 +68,7 @@ class Needs:
     stopped: list[Sender] = field(default_factory=list)
     set_aside: int = 0
     stalled: dict[str, str] = field(default_factory=dict)  # by name of `campaigns.watching`: what it says
+    disarmed: list[str] = field(default_factory=list)  # names of `arming.SIGNS`; shown first and apart
 
     def __bool__(self) -> bool:
         return any((self.uncertain, self.paused, self.refused, self.stopped, self.set_aside, self.stalled))
@@ -135,6 +136,7 @@ def needs(user: User) -> Needs:
         stopped=list(Sender.objects.filter(breaker=Sender.Breaker.OPEN)),
         set_aside=Callback.objects.filter(state=Callback.State.FAILED).count() if user.is_super_admin else 0,
         stalled={name: told for name, ask in WATCHED.items() if (told := ask())},
+        disarmed=arming.trouble(),
     )
 
 

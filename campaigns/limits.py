@@ -44,7 +44,7 @@ def reserve(sender_id: int, destinations: list[str]) -> set[str]:
             """SELECT DISTINCT a.destination FROM campaigns_attempt a
                 WHERE a.destination = ANY(%(destinations)s) AND a.sender_id = %(sender)s
                   AND a.started_at > clock_timestamp() - interval '24 hours'
-                  AND a.state NOT IN ('not_sent', 'rejected')""",
+                  AND a.state NOT IN ('not_sent', 'rejected') AND a.error_code <> 'restored'""",
             {"sender": sender_id, "destinations": destinations},
         )
     }

@@ -71,7 +71,9 @@ def apply(sender_id: int, heard: Sequence[Heard]) -> list[Heard]:
     return [one for one in heard if id(one) not in owners]
 
 
-# `times`: started_at and deadline, where they are needed.
+# `times`: started_at and deadline, where they are needed. A call that a restored database may have made (`holding`) was
+# made at any time since its message stands.
+_TIMES = ", LEAST(a.started_at, CASE WHEN a.error_code = 'restored' THEN m.created_at END), a.deadline"
 _CALL = """
     SELECT a.id, a.message_id, m.campaign_id, a.state, a.provider_id, w.whatsapp_id, a.destination{times}
       FROM campaigns_attempt a JOIN campaigns_message m ON m.id = a.message_id
@@ -116,7 +118,7 @@ def _best(calls: list[Call], one: Heard) -> Call:
 def open_calls(sender_id: int, destinations: Iterable[str | None]) -> list[Call]:
     """The calls without an outcome to these destinations, their messages locked."""
     rows = sql.rows(
-        f"""{_CALL.format(times=", a.started_at, a.deadline")}
+        f"""{_CALL.format(times=_TIMES)}
               AND a.destination = ANY(%(destinations)s) AND a.state IN ('intent', 'uncertain') AND a.wire_at IS NOT NULL
              ORDER BY a.message_id, a.id FOR UPDATE OF m""",
         {"sender": sender_id, "destinations": sorted(set(filter(None, destinations)))},

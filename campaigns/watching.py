@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from campaigns import arming as arms
 from campaigns import sql
 
 INBOX_SECONDS = 60  # a callback is read within a second or two
@@ -20,8 +21,14 @@ def inbox() -> str:
     return f"oldest unread callback waits {age} s" if age is not None and age > INBOX_SECONDS else ""
 
 
+def arming() -> str:
+    """Empty, or why nothing may leave: the database was restored or copied."""
+    found = arms.trouble()
+    return f"disarmed ({', '.join(found)}): nothing is sent; run manage.py arm" if found else ""
+
+
 def sending() -> str:
-    """Empty, or how many senders have due messages and nobody who sends them."""
+    """Empty, or how many senders have due messages and nobody who sends them, although they might."""
     found = sql.row(
         """SELECT count(*) FROM gupshup_sender s
             WHERE s.breaker = 'closed' AND s.ceiling IS NULL
@@ -32,7 +39,9 @@ def sending() -> str:
                              AND m.next_attempt_at < clock_timestamp() - make_interval(secs => %(stall)s))""",
         {"stall": STALL_SECONDS},
     )
-    return f"{found[0]} senders have due messages and no worker" if found and found[0] else ""
+    if not (found and found[0]) or arms.trouble():
+        return ""
+    return f"{found[0]} senders have due messages and no worker"
 
 
 def calls() -> str:

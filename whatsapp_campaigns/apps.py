@@ -15,5 +15,5 @@ class ShellConfig(AppConfig):
         from campaigns import watching
         from whatsapp_campaigns import health
 
-        for check in (watching.inbox, watching.sending, watching.calls):
+        for check in (watching.arming, watching.inbox, watching.sending, watching.calls):
             health.register(check.__name__, check)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from campaigns import dashboard
 from campaigns.admin import report, words
 from campaigns.admin.frame import actor
+from campaigns.arming import SIGNS
 from campaigns.invariants import INVARIANTS
 from campaigns.models import Campaign
 from campaigns.status import CampaignStatus
@@ -69,6 +70,7 @@ def moving(request: HttpRequest) -> dict[str, Any]:
         "scheduled": dashboard.scheduled(user),
         "today": dashboard.today(user),
         "needs": needs,
+        "disarmed": [SIGNS[name] for name in needs.disarmed],
         "stalled": [(STALLED[name], told) for name, told in needs.stalled.items()],
         "paused": [(campaign, words.pause(campaign)) for campaign in needs.paused],
         "stopped": [(sender, words.stop(sender)) for sender in needs.stopped],

@@ -77,6 +77,8 @@ _VERBS: dict[str, str | Promise] = {
     "sender_allowed": gettext_lazy("allowed the sender to send again"),
     "secret_rotated": gettext_lazy("replaced the webhook secret"),
     "replay": gettext_lazy("had callbacks read again"),
+    "hold": gettext_lazy("held what waited: it may have left before the database was restored"),
+    "arm": gettext_lazy("allowed sending from this database"),
 }
 
 
@@ -108,6 +110,9 @@ def cause(code: str) -> Cause:
         return Cause(code, str(Reason(code).label), str(_SKIPPED.get(code, "")))
     if not code:
         return Cause("", _("No reason was given."), "")
+    if code == "restored":  # `holding`'s word
+        what = _("The database was restored. Whether this message left after the backup is not known here.")
+        return Cause(code, what, _("Compare with Gupshup's reports, then resend it or give it up."))
     if code == "no_answer":  # the reaper's word, for calls whose process died
         return Cause(code, _("The program stopped before an answer came back."), "")
     entry = errors.lookup(code)
