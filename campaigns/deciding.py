@@ -7,8 +7,10 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from django.db.models import QuerySet
+from django.utils import formats, timezone
+from django.utils.translation import ngettext
 
-from campaigns import reconciling
+from campaigns import limits, reconciling
 from campaigns.models import Campaign, Message
 from campaigns.status import Kind, Status
 from gupshup.api.errors import Action, lookup
@@ -31,6 +33,19 @@ def resend_failed(campaign: Campaign, actor: User, why: str) -> int:
 
 def _codes(messages: QuerySet[Message]) -> list[str]:
     return list(messages.exclude(error_code="").order_by().values_list("error_code", flat=True).distinct())
+
+
+def held_note(campaign: Campaign) -> str:
+    """What to say when messages that wait may not leave yet, because Meta holds their people back; else empty."""
+    count, until = limits.held_back(campaign)
+    if not count or until is None:
+        return ""
+    text = ngettext(
+        "Meta lets no marketing through to %(n)d person for 24 hours: the message waits until %(when)s.",
+        "Meta lets no marketing through to %(n)d people for 24 hours: their messages wait, the last until %(when)s.",
+        count,
+    )
+    return text % {"n": count, "when": formats.date_format(timezone.localtime(until), "DATETIME_FORMAT")}
 
 
 def decide(verb: Verb, chosen: QuerySet[Message], actor: User, why: str) -> int:

@@ -1,4 +1,5 @@
-"""How many people may be written to: the ceiling of new recipients in a moving 24 h, and when a campaign will end.
+"""How many people may be written to, and who not now: the ceiling of new recipients in a moving 24 h, the people whom
+Meta holds back, and when a campaign will end.
 
 WhatsApp counts the unique people outside an open window in 24 h (gupshup-api 11.2). New recipients are counted by the
 minute in which they were begun; a minute counts whole until a day after its end, so the true figure is never above.
@@ -6,6 +7,7 @@ minute in which they were begun; a minute counts whole until a day after its end
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,6 +19,7 @@ from campaigns.status import Kind, Status
 from gupshup.models import Sender
 
 DAY = timedelta(hours=24)
+HOLD = DAY  # after Meta refused marketing to a person: 131049, "not before 24 h again" (gupshup-api 10.3)
 FORECAST_DAYS = 400
 
 _USED = """
@@ -62,9 +65,41 @@ def reserve(sender_id: int, destinations: list[str]) -> set[str]:
     return known | set(granted)
 
 
+def hold_back(message_ids: Iterable[int]) -> int:
+    """No marketing to the people of these failed messages for a day from then; answers how many. Idempotent."""
+    return sql.run(
+        """INSERT INTO campaigns_heldback AS h (destination, until)
+           SELECT m.destination, max(COALESCE(m.failed_at, clock_timestamp())) + %(hold)s
+             FROM campaigns_message m WHERE m.id = ANY(%(ids)s) GROUP BY m.destination ORDER BY m.destination
+               ON CONFLICT (destination) DO UPDATE SET until = GREATEST(h.until, EXCLUDED.until)""",
+        {"ids": list(message_ids), "hold": HOLD},
+    )
+
+
+# Of a message `m`, its campaign's template `t` and a row `h` of its person: may it not leave now?
+HOLDS = """h.destination = m.destination AND h.until > clock_timestamp() AND m.message_type = 'message_1'
+           AND COALESCE(t.category, '') NOT IN ('UTILITY', 'AUTHENTICATION')"""
+
+
+def held_back(campaign: Campaign) -> tuple[int, datetime | None]:
+    """How many of a campaign's waiting messages are for people whom Meta holds back, and when the last may leave."""
+    found = sql.row(
+        f"""SELECT count(*), max(h.until)
+              FROM campaigns_heldback h
+              JOIN campaigns_message m ON m.campaign_id = %(campaign)s AND m.status = 0
+              JOIN campaigns_campaign c ON c.id = m.campaign_id
+              LEFT JOIN gupshup_template t ON t.id = c.template_id
+             WHERE {HOLDS}""",
+        {"campaign": campaign.pk},
+    )
+    return (found[0], found[1]) if found else (0, None)
+
+
 def forget_old() -> int:
-    """Drop the minutes that no longer count."""
-    return sql.run("DELETE FROM campaigns_newrecipients WHERE minute < clock_timestamp() - interval '3 days'", {})
+    """Drop what no longer counts."""
+    held = sql.run("DELETE FROM campaigns_heldback WHERE until < clock_timestamp()", {})
+    old = "DELETE FROM campaigns_newrecipients WHERE minute < clock_timestamp() - interval '3 days'"
+    return held + sql.run(old, {})
 
 
 def forecast(campaign: Campaign) -> datetime | None:

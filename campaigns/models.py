@@ -450,6 +450,16 @@ class NewRecipients(models.Model):
         return f"{self.minute:%H:%M} {self.n}"
 
 
+class HeldBack(models.Model):
+    """Somebody to whom no marketing is sent until a moment, by any campaign (`campaigns.limits`)."""
+
+    destination = models.CharField(max_length=160, primary_key=True)
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"#{self.pk[-2:]} {self.until:%d.%m. %H:%M}"
+
+
 class Tally(TallyBase):
     """The folded figures."""
 

@@ -165,13 +165,14 @@ class Look:
     opted_out: bool
     recent: bool  # this person was written to within the last seconds
     capped: bool  # this person has had the sender's share of marketing messages
+    held: bool  # Meta holds marketing to this person back
 
     @property
     def free(self) -> bool:
-        return not (self.opted_out or self.recent or self.capped)
+        return not (self.opted_out or self.recent or self.capped or self.held)
 
 
-_SOUND = """
+_SOUND = f"""
     SELECT m.id, COALESCE(k.opted_out_at IS NOT NULL, false),
            EXISTS (SELECT 1 FROM campaigns_attempt a
                     WHERE a.destination = m.destination AND a.sender_id = %(sender)s
@@ -180,9 +181,11 @@ _SOUND = """
                SELECT count(DISTINCT o.id) FROM campaigns_attempt a JOIN campaigns_message o ON o.id = a.message_id
                 WHERE a.destination = m.destination AND a.sender_id = %(sender)s AND o.message_type = 'message_1'
                   AND a.started_at > clock_timestamp() - make_interval(days => s.person_cap_days)
-                  AND a.state IN ('intent', 'accepted', 'uncertain'))
+                  AND a.state IN ('intent', 'accepted', 'uncertain')),
+           EXISTS (SELECT 1 FROM campaigns_heldback h WHERE {limits.HOLDS})
       FROM campaigns_message m
       JOIN campaigns_campaign c ON c.id = m.campaign_id
+      LEFT JOIN gupshup_template t ON t.id = c.template_id
       JOIN gupshup_sender s ON s.id = m.sender_id
       LEFT JOIN contacts_contact k ON k.id = m.contact_id
      WHERE m.id = ANY(%(ids)s) AND m.lease = %(lease)s AND m.lease_until > clock_timestamp() AND m.status = 0
@@ -244,16 +247,26 @@ _POSTPONE = """
      WHERE id = ANY(%(ids)s) AND status = 0"""
 
 
+_HOLD = """
+    UPDATE campaigns_message m
+       SET next_attempt_at = h.until, lease = NULL, lease_until = NULL
+      FROM campaigns_heldback h
+     WHERE m.id = ANY(%(ids)s) AND m.status = 0 AND h.destination = m.destination"""
+
 _RELEASE = "UPDATE campaigns_message SET lease = NULL, lease_until = NULL WHERE id = ANY(%(ids)s) AND status = 0"
 
 
 def _put_back(sound: Sequence[Look], allowed: Sequence[int], begun: set[int]) -> None:
     """What may not leave now: opted out or capped ends, a person just written to waits, an open outcome waits longer,
-    and what is above the ceiling is only given back: nobody claims it before there is room.
+    whom Meta holds back waits until then, and what is above the ceiling is only given back: nobody claims it before
+    there is room.
     """
     outcomes.cancel([look.id for look in sound if look.opted_out], Reason.OPTED_OUT)
     outcomes.cancel([look.id for look in sound if look.capped and not look.opted_out], Reason.PERSON_CAP)
-    soon = [look.id for look in sound if look.recent and not look.opted_out and not look.capped]
+    going_on = [look for look in sound if not look.opted_out and not look.capped]
+    if held := [look.id for look in going_on if look.held]:
+        sql.run(_HOLD, {"ids": held})
+    soon = [look.id for look in going_on if look.recent and not look.held]
     open_outcome = [pk for pk in allowed if pk not in begun]
     for ids, wait in ((soon, SAME_PERSON_GAP), (open_outcome, OPEN_OUTCOME_WAIT)):
         if ids:

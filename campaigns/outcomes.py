@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from campaigns import pacing, sql
+from campaigns import limits, pacing, sql
 from campaigns.models import Campaign, Event, Message, lock_in_order
 from campaigns.retries import delay, may_retry
 from campaigns.status import AttemptState, CampaignStatus, Reason, Status
@@ -132,10 +132,13 @@ def _slow_down(sender_id: int, group: Sequence[Answer]) -> None:
 
 def _rejected(sender_id: int, group: Sequence[Answer]) -> None:
     closed = set(_close(group, AttemptState.REJECTED, *UNRESOLVED))
+    by_code: dict[str, list[int]] = {}
     for answer in (a for a in group if a.message_id in closed):
         code = answer.response.error_code or ""
         fail([answer.message_id], code, answer.response.error_message or "")
-        apply_to_person([answer.message_id], code)
+        by_code.setdefault(code, []).append(answer.message_id)
+    for code, ids in by_code.items():
+        apply_to_person(ids, code)
 
 
 def _halt(sender_id: int, group: Sequence[Answer]) -> None:
@@ -237,13 +240,15 @@ def cancel(ids: Sequence[int], reason: Reason) -> int:
 
 
 def apply_to_person(message_ids: Iterable[int], code: str) -> None:
-    """What a failure says of the person: not on WhatsApp, or wants nothing more (error catalogue)."""
-    action = lookup(code).action
-    people = Contact.objects.filter(messages__in=list(message_ids))
+    """What a failure says of the person: not on WhatsApp, wants nothing more, or had enough for a day (catalogue)."""
+    action, ids = lookup(code).action, list(message_ids)
+    people = Contact.objects.filter(messages__in=ids)
     if action is Action.INVALID_NUMBER:
         people.mark_invalid(code)
     elif action in (Action.SUPPRESS, Action.SUPPRESS_MARKETING):
         people.opt_out(f"provider:{code}")
+    elif action is Action.WAIT_24H:
+        limits.hold_back(ids)
 
 
 def halt(sender_id: int, campaign_id: int, code: str, text: str, *, campaign_only: bool) -> bool:

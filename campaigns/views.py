@@ -123,8 +123,9 @@ class Retry(CampaignRows):
         if campaign.status == CampaignStatus.CANCELLED:
             raise Conflict(gettext_lazy("A cancelled campaign sends nothing more."), "campaign_cancelled")
         done = deciding.resend_failed(campaign, self.user, "retry by the API")
-        text = ngettext("%(n)d message will be sent again.", "%(n)d messages will be sent again.", done)
-        return Response({"campaign_id": campaign.pk, "retried_count": done, "message": text % {"n": done}})
+        text = ngettext("%(n)d message will be sent again.", "%(n)d messages will be sent again.", done) % {"n": done}
+        text = f"{text} {deciding.held_note(campaign)}".rstrip()
+        return Response({"campaign_id": campaign.pk, "retried_count": done, "message": text})
 
 
 # -- what other routes need too

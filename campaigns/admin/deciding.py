@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from campaigns import reconciling, reports
 from campaigns.admin import frame, report, running, words
-from campaigns.deciding import Verb, decide
+from campaigns.deciding import Verb, decide, held_note
 from campaigns.models import Attempt, Campaign, Message
 from campaigns.status import CampaignStatus, Kind, Status
 from whatsapp_campaigns.lists import BoundedPaginator
@@ -41,7 +41,7 @@ def uncertain(model_admin: ModelAdmin, request: HttpRequest, campaign: Campaign)
         context |= {"verb": verb, "count": count, "all": "all" in request.POST, "ids": request.POST.getlist("ids")}
         context["reason_missing"] = "confirmed" in request.POST
         return TemplateResponse(request, "admin/campaigns/campaign/decide.html", context)
-    _tell(request, verb, decide(VERBS[verb], chosen, frame.actor(request), why), count)
+    _tell(request, campaign, verb, decide(VERBS[verb], chosen, frame.actor(request), why), count)
     return HttpResponseRedirect(frame.address(campaign))
 
 
@@ -75,7 +75,7 @@ def retry(model_admin: ModelAdmin, request: HttpRequest, campaign: Campaign) -> 
         failed = Message.objects.filter(campaign=campaign, status=Status.FAILED, message_type=Kind.MESSAGE_1)
         chosen = with_causes(failed, codes)
         asked = chosen.count()
-        _tell(request, "resend", decide(reconciling.resend, chosen, frame.actor(request), why), asked)
+        _tell(request, campaign, "resend", decide(reconciling.resend, chosen, frame.actor(request), why), asked)
         return HttpResponseRedirect(frame.address(campaign))
     if request.method == "POST":
         messages.warning(request, _("Choose at least one cause, and say why."))
@@ -91,12 +91,14 @@ def with_causes(failed: QuerySet[Message], codes: list[str]) -> QuerySet[Message
     )
 
 
-def _tell(request: HttpRequest, verb: str, done: int, asked: int) -> None:
+def _tell(request: HttpRequest, campaign: Campaign, verb: str, done: int, asked: int) -> None:
     if verb == "resend":
         told = ngettext("%(n)s message will be sent again.", "%(n)s messages will be sent again.", done)
     else:
         told = ngettext("%(n)s message was given up.", "%(n)s messages were given up.", done)
     messages.success(request, told % {"n": words.number(done)})
+    if done and verb == "resend" and (note := held_note(campaign)):
+        messages.warning(request, note)
     if done < asked:
         left = _("%(n)s others were not changed: they are settled by now, or it took too long. Look at them again.")
         messages.warning(request, left % {"n": words.number(asked - done)})

@@ -31,14 +31,15 @@ LISTS = (range(4), range(1, 5))  # who is in which campaign: three are in both
 REFUSED = ("refused", "superseded")  # attempts that no longer speak for their message
 TABLES = (
     "campaigns_interaction", "campaigns_event", "campaigns_attempt", "campaigns_message", "campaigns_tally",
-    "campaigns_tallydelta", "campaigns_newrecipients", "campaigns_campaign_categories", "campaigns_campaign",
-    "gupshup_callback", "gupshup_template", "gupshup_sender", "contacts_consentevent", "contacts_contact_categories",
-    "contacts_contact", "contacts_category",
+    "campaigns_tallydelta", "campaigns_newrecipients", "campaigns_heldback", "campaigns_campaign_categories",
+    "campaigns_campaign", "gupshup_callback", "gupshup_template", "gupshup_sender", "contacts_consentevent",
+    "contacts_contact_categories", "contacts_contact", "contacts_category",
 )  # fmt: skip
 TIMES = {
     "campaigns_message": ("next_attempt_at", "lease_until", "expires_at", "accepted_at", "created_at"),
     "campaigns_attempt": ("started_at", "wire_at", "deadline", "released_at"),
     "campaigns_newrecipients": ("minute",),
+    "campaigns_heldback": ("until",),
     "gupshup_sender": ("tat", "breaker_until"),
     "gupshup_callback": ("due_at", "received_at"),
 }

@@ -214,7 +214,7 @@ DONE = {
     Action.RETRY: "retente après 60, 120 puis 240 s",
     Action.SLOW_DOWN: "ralentit, puis retente",
     Action.FAIL: "marque ce message en échec",
-    Action.WAIT_24H: "marque ce message en échec",
+    Action.WAIT_24H: "marque ce message en échec et n'envoie rien de marketing à cette personne avant 24 h",
     Action.INVALID_NUMBER: "marque ce message en échec et le numéro comme absent de WhatsApp",
     Action.SUPPRESS: "marque ce message en échec et désinscrit la personne",
     Action.SUPPRESS_MARKETING: "marque ce message en échec et désinscrit la personne",

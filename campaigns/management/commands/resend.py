@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
-from campaigns import reconciling
+from campaigns import deciding, reconciling
 from campaigns.models import Campaign, Message
 from campaigns.status import Status
 
@@ -23,7 +23,8 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not Campaign.objects.filter(pk=options["campaign"]).exists():
+        campaign = Campaign.objects.filter(pk=options["campaign"]).first()
+        if campaign is None:
             raise CommandError(f"there is no campaign {options['campaign']}")
         actor = User.objects.filter(email__iexact=options["by"]).first() if options["by"] else None
         if options["by"] and actor is None:
@@ -38,3 +39,5 @@ class Command(BaseCommand):
             return
         done = sum(reconciling.resend(ids[i : i + 1000], actor, options["why"]) for i in range(0, len(ids), 1000))
         self.stdout.write(f"{done} messages will be sent again")
+        if note := deciding.held_note(campaign):
+            self.stdout.write(note)
