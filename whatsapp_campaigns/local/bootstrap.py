@@ -83,7 +83,7 @@ INSTALLER_NAMES = re.compile(
 )
 INHERITED_NAMES = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TERM|COLORTERM|NO_COLOR|COLUMNS|LINES|TZ|TMPDIR|PG_BIN|CI"
-    r"|HYPOTHESIS_PROFILE"
+    r"|HYPOTHESIS_PROFILE|ANY_BYTES_EXAMPLES"
 )
 # Options by the same door that would send the packages elsewhere.
 INSTALLER_TRAPS = re.compile(
