@@ -109,6 +109,27 @@ def test_a_preparation_cut_short_goes_on_where_it_stood(make_campaign, monkeypat
     assert Message.objects.count() == 5
 
 
+def test_a_preparation_shows_how_far_it_is_and_can_be_cancelled(make_campaign, monkeypatch):
+    monkeypatch.setattr(launching, "RANGE", 2)
+    campaign = make_campaign(people=5)
+    launching.launch(campaign)
+    write = launching._write_range
+    seen = []
+
+    def cancelled_after_the_second(row):
+        write(row)
+        row.refresh_from_db()
+        seen.append(row.position / row.position_end)
+        if len(seen) == 2:
+            assert campaign.cancel()
+
+    monkeypatch.setattr(launching, "_write_range", cancelled_after_the_second)
+    assert launching.prepare(campaign.pk)
+    assert 0 < seen[0] < seen[1] < 1
+    assert launching.cancel_leftovers() == 4 == Message.objects.count()
+    assert set(Message.objects.values_list("status", flat=True)) == {Status.CANCELLED}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_fifty_rivals_launch_one_run(make_campaign):
     campaign = make_campaign(people=20)
