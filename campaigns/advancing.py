@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from campaigns import sql
 from campaigns.status import NEWS, Status
+from gupshup.api.layouts.quick import Told
 
 
 class Report(Protocol):
@@ -35,13 +36,23 @@ class Report(Protocol):
 
 
 class Heard:
-    """A report and when it reached us."""
+    """A report and when it reached us (Unix time)."""
 
-    __slots__ = ("at", "report")
+    __slots__ = ("received", "report")
 
-    def __init__(self, report: Report, received_at: datetime) -> None:
+    def __init__(self, report: Report, received: float) -> None:
         self.report = report
-        self.at = report.at or received_at
+        self.received = received
+
+    @property
+    def at(self) -> datetime:
+        return self.report.at or datetime.fromtimestamp(self.received, UTC)
+
+    @property
+    def seconds(self) -> float:
+        """The same as Unix time."""
+        report = self.report
+        return report.seconds if type(report) is Told else self.at.timestamp()
 
 
 @dataclass(slots=True)
@@ -114,11 +125,11 @@ PLAN = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET L
 _BY_PROVIDER_ID = f"""
     WITH named AS (
         SELECT DISTINCT ON (u.n) u.*, a.id AS call_id, a.message_id, a.state
-          FROM unnest(%(n)s::int[], %(ids)s::text[], %(destinations)s::text[], %(ranks)s::smallint[],
-                      %(sent)s::float8[], %(delivered)s::float8[], %(read)s::float8[], %(whatsapp_ids)s::text[])
-               AS u (n, provider_id, destination, rank, sent, delivered, read, whatsapp_id)
+          FROM unnest(%(ids)s::text[], %(destinations)s::text[], %(ranks)s::smallint[], %(sent)s::float8[],
+                      %(delivered)s::float8[], %(read)s::float8[], %(whatsapp_ids)s::text[]) WITH ORDINALITY
+               AS u (provider_id, destination, rank, sent, delivered, read, whatsapp_id, n)
           JOIN campaigns_attempt a ON a.sender_id = %(sender)s AND a.provider_id = u.provider_id
-         ORDER BY u.n, a.destination = u.destination DESC NULLS LAST, a.id DESC),
+         ORDER BY u.n, a.destination = u.destination DESC, a.id DESC),
     calls AS MATERIALIZED (
         SELECT n, call_id, message_id, rank, whatsapp_id, '' AS code, '' AS reason, to_timestamp(sent) AS sent_at,
                to_timestamp(delivered) AS delivered_at, to_timestamp(read) AS read_at, NULL::timestamptz AS failed_at
@@ -128,39 +139,40 @@ _BY_PROVIDER_ID = f"""
     learnt AS (
         INSERT INTO campaigns_whatsappid (attempt_id, whatsapp_id)
         SELECT call_id, whatsapp_id FROM calls
-         WHERE whatsapp_id IS NOT NULL AND (SELECT count(*) FROM moved) IS NOT NULL
+         WHERE whatsapp_id <> '' AND (SELECT count(*) FROM moved) IS NOT NULL
             ON CONFLICT DO NOTHING)
-    SELECT n FROM unnest(%(n)s::int[]) AS n WHERE n NOT IN (SELECT calls.n FROM calls)"""
+    SELECT n FROM generate_series(1, %(count)s) AS n WHERE n NOT IN (SELECT calls.n FROM calls)"""
 
-_COLUMN = {Status.SENT: 0, Status.DELIVERED: 1, Status.READ: 2}
+_COLUMN = {Status.SENT: 2, Status.DELIVERED: 3, Status.READ: 4}
 
 
 def by_provider_id(sender_id: int, heard: Sequence[Heard]) -> list[Heard]:
     """Apply what names an accepted call by the provider's id and tells of no failure; answers the other reports."""
-    told: dict[str, list[Any]] = {}  # by provider's id: rank, destination, WhatsApp-side id, the three times
+    told: dict[str, list[Any]] = {}  # by provider's id: rank, destination, the three times, WhatsApp-side id
     users: dict[str, list[Heard]] = {}
     rest: list[Heard] = []
     for one in heard:
         report = one.report
         status = NEWS[report.word]
-        if status is Status.FAILED or not report.message_ids:
+        ids = report.message_ids
+        if status is Status.FAILED or not ids:
             rest.append(one)
             continue
-        provider_id = report.message_ids[0]
-        line = told.get(provider_id)
+        line = told.get(ids[0])
         if line is None:
-            line = told[provider_id] = [status, report.destination, None, None, None, None]
-            users[provider_id] = [one]
+            line = told[ids[0]] = [status, report.destination or "", None, None, None, ""]
+            users[ids[0]] = [one]
         else:
-            line[0] = max(line[0], status)
-            users[provider_id].append(one)
-        if report.whatsapp_ids and line[2] is None:
-            line[2] = report.whatsapp_ids[0]
-        if (place := _COLUMN.get(status)) is not None:
-            moment = one.at.timestamp()
-            line[3 + place] = moment if line[3 + place] is None else min(line[3 + place], moment)
-    for n in _settle(sender_id, told):
-        rest += users[n]
+            users[ids[0]].append(one)
+            if status > line[0]:
+                line[0] = status
+        if not line[5] and (theirs := report.whatsapp_ids):
+            line[5] = theirs[0]
+        if place := _COLUMN.get(status):
+            moment, known = one.seconds, line[place]
+            line[place] = moment if known is None or moment < known else known
+    for provider_id in _settle(sender_id, told):
+        rest += users[provider_id]
     return rest
 
 
@@ -169,16 +181,20 @@ def _settle(sender_id: int, told: Mapping[str, Sequence[Any]]) -> list[str]:
     if not told:
         return []
     ids = list(told)
-    ranks, destinations, whatsapp_ids, sent, delivered, read = zip(*told.values(), strict=True)
+    ranks, destinations, sent, delivered, read, whatsapp_ids = zip(*told.values(), strict=True)
     values = {
         "sender": sender_id,
-        "n": sql.array(range(len(ids))),
-        "ids": sql.array(ids),
-        "ranks": sql.array(rank.value for rank in ranks),
-        "destinations": sql.array(destinations),
-        "whatsapp_ids": sql.array(whatsapp_ids),
-        "sent": sql.array(sent),
-        "delivered": sql.array(delivered),
-        "read": sql.array(read),
+        "count": len(ids),
+        "ids": sql.texts(ids),
+        "ranks": sql.array([rank.value for rank in ranks]),
+        "destinations": sql.texts(destinations),
+        "whatsapp_ids": sql.texts(whatsapp_ids),
+        "sent": _moments(sent),
+        "delivered": _moments(delivered),
+        "read": _moments(read),
     }
-    return [ids[n] for (n,) in sql.rows(_BY_PROVIDER_ID, values)]
+    return [ids[n - 1] for (n,) in sql.rows(_BY_PROVIDER_ID, values)]
+
+
+def _moments(values: Sequence[float | None]) -> str:
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic, time
 from typing import NamedTuple
 
@@ -15,10 +15,21 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected
 
-from campaigns import advancing, announcing, announcing, optouts, replies, sql, statuses
+from campaigns import advancing, announcing, optouts, replies, sql, statuses
+from campaigns.advancing import Heard
 from contacts.models import Contact
 from gupshup import news
-from gupshup.api.events import AccountNews, Consent, Event, Inbound, Mismatch, StatusReport, TemplateNews, parse
+from gupshup.api.events import (
+    AccountNews,
+    Consent,
+    Event,
+    Inbound,
+    Mismatch,
+    StatusReport,
+    TemplateNews,
+    Unrecognised,
+    parse,
+)
 from gupshup.api.layouts import quick
 from gupshup.api.layouts.quick import Told
 from gupshup.models import Callback
@@ -39,12 +50,9 @@ class Due(NamedTuple):
     sender_id: int
     raw: bytes | memoryview | None
     content_type: str
-    received_at: datetime
+    received: float  # Unix time
     tries: int
-
-    @property
-    def body(self) -> bytes:
-        return bytes(self.raw or b"")
+    is_new: bool  # nobody has read it before
 
     @property
     def callback(self) -> Callback:
@@ -54,88 +62,131 @@ class Due(NamedTuple):
             sender_id=self.sender_id,
             raw=self.raw,
             content_type=self.content_type,
-            received_at=self.received_at,
+            received_at=datetime.fromtimestamp(self.received, UTC),
             tries=self.tries,
         )
 
 
 Read = list[tuple[Due, list[Event | Told]]]
 
-_DUE = """
-    SELECT id, sender_id, raw, content_type, received_at, tries FROM gupshup_callback
-     WHERE due_at <= clock_timestamp() ORDER BY due_at, id LIMIT %(batch)s FOR UPDATE SKIP LOCKED"""
+_COLUMNS = "c.id, c.sender_id, c.raw, c.content_type, extract(epoch FROM c.received_at)::float8, c.tries"
+_NEW = f"""
+    SELECT {_COLUMNS}, true FROM gupshup_arrival a JOIN gupshup_callback c ON c.id = a.callback_id
+     WHERE a.callback_id > %(after)s ORDER BY a.callback_id LIMIT %(batch)s FOR UPDATE OF a SKIP LOCKED"""
+_AGAIN = f"""
+    SELECT {_COLUMNS}, false FROM gupshup_callback c
+     WHERE c.due_at <= clock_timestamp() ORDER BY c.due_at, c.id LIMIT %(batch)s FOR UPDATE SKIP LOCKED"""
+
+_STILL_NEW = "SELECT 1 FROM gupshup_arrival WHERE callback_id = %(id)s FOR UPDATE SKIP LOCKED"
+_STILL_DUE = "SELECT 1 FROM gupshup_callback WHERE id = %(id)s AND due_at <= clock_timestamp() FOR UPDATE SKIP LOCKED"
 
 
 def run(seconds: float = 20) -> int:
     """Apply what is due, at most for `seconds`; answers how many callbacks."""
     until, done = monotonic() + seconds, 0
+    after = 0  # an old snapshot keeps the entries of what was read: look at each of them once, not in each batch
     while monotonic() < until:
-        count = _batch_or_again()
+        count, last = _batch_or_again(after)
         done += count
-        if count < BATCH:
+        if count < BATCH and not after:
             break
+        after = last if count == BATCH else 0
     return done
 
 
-def _batch_or_again() -> int:
+def _batch_or_again(after: int) -> tuple[int, int]:
     """Two batches may have waited for each other in a circle, and one of them was undone: it is read anew."""
     for _ in range(TRIES):
         try:
-            return _batch()
+            return _batch(after)
         except OperationalError as error:
             if not isinstance(error.__cause__, DeadlockDetected):
                 raise
             log.info("a batch is read again: %s", type(error.__cause__).__name__)
-    return _batch()
+    return _batch(after)
 
 
-def _batch() -> int:
+def _batch(after: int) -> tuple[int, int]:
+    """Read and mark one batch of new callbacks beyond `after` and of those to be read again; answers how many, and the
+    last new one.
+    """
     with transaction.atomic(durable=True):
         sql.run(advancing.PLAN, {})
-        callbacks = [Due._make(row) for row in sql.rows(_DUE, {"batch": BATCH})]
+        found = sql.rows(_NEW, {"batch": BATCH, "after": after})
+        last = found[-1][0] if found else 0
+        if len(found) < BATCH:
+            found += sql.rows(_AGAIN, {"batch": BATCH - len(found)})
+        callbacks = list(map(Due._make, found))
         if not callbacks:
-            return 0
+            return 0, 0
         now = time()
         read: Read = [(callback, _events(callback, now)) for callback in callbacks]
-        if all(isinstance(event, Told | StatusReport) for _, events in read for event in events):
+        reports = [one for one in read if _tells_only_reports(one[1])]
+        if reports:
             # Nobody waits for the disk: were this commit lost in a crash, its callbacks would be unread again.
             sql.run("SET LOCAL synchronous_commit = off", {})
+            _apply_and_mark(reports)
+    # An answer takes rows in its own order: with those of a thousand reports in hand, two batches would wait for each
+    # other in a circle, again and again. So each is applied alone.
+    for due, events in read:
+        if not _tells_only_reports(events):
+            _alone(due, events)
+    return len(callbacks), last
+
+
+def _tells_only_reports(events: Sequence[Event | Told]) -> bool:
+    return all(isinstance(event, Told | StatusReport) for event in events)
+
+
+def _alone(due: Due, events: list[Event | Told]) -> None:
+    """Apply and mark one callback, unless somebody else is at it or was."""
+    for last in (False, False, True):
         try:
-            with transaction.atomic():
-                unknown = _apply(read)
-            failed: dict[int, str] = {}
-        except (OperationalError, InterfaceError):
-            raise  # the database's trouble is nobody's fault here: the batch stays due
-        except Exception:
-            log.exception("a batch failed; reading it one by one")
-            unknown, failed = _one_by_one(read)
-        announcing.answered(due.pk for due, events in read if any(isinstance(event, Inbound) for event in events))
-        announcing.answered(due.pk for due, events in read if any(isinstance(event, Inbound) for event in events))
-        _mark(callbacks, unknown, failed)
-    return len(callbacks)
+            with transaction.atomic(durable=True):
+                if sql.rows(_STILL_NEW if due.is_new else _STILL_DUE, {"id": due.pk}):
+                    _apply_and_mark([(due, events)])
+            return
+        except OperationalError as error:
+            if last or not isinstance(error.__cause__, DeadlockDetected):
+                raise
+            log.info("callback %s is read again: %s", due.pk, type(error.__cause__).__name__)
+
+
+def _apply_and_mark(read: Read) -> None:
+    try:
+        with transaction.atomic():
+            unknown = _apply(read)
+        failed: dict[int, str] = {}
+    except (OperationalError, InterfaceError):
+        raise  # the database's trouble is nobody's fault here: the batch stays due
+    except Exception:
+        log.exception("a batch failed; reading it one by one")
+        unknown, failed = _one_by_one(read)
+    announcing.answered(due.pk for due, events in read if any(isinstance(event, Inbound) for event in events))
+    _mark(read, unknown, failed)
 
 
 def _events(due: Due, now: float) -> list[Event | Told]:
     """What the body tells: the usual report by the short way, everything else by the long one."""
-    body = due.body
+    body = bytes(due.raw or b"")
     told = quick.read(body, now)
     return [told] if told is not None else [*parse(body, due.content_type)]
 
 
 def _apply(read: Read) -> set[int]:
     """Apply every event; answers the ids of callbacks that speak of messages unknown to us, or not settled yet."""
-    reports: dict[int, list[tuple[int, statuses.Heard]]] = defaultdict(list)
+    reports: dict[int, list[tuple[int, Heard]]] = defaultdict(list)
     others: list[tuple[Due, Event]] = []
     for callback, events in read:
         for event in events:
             if isinstance(event, Told | StatusReport):
-                reports[callback.sender_id].append((callback.pk, statuses.Heard(event, callback.received_at)))
+                reports[callback.sender_id].append((callback.pk, Heard(event, callback.received)))
             else:
                 others.append((callback, event))
     unknown: set[int] = set()
     for sender_id, group in sorted(reports.items()):
-        missing = {id(heard) for heard in statuses.apply(sender_id, [heard for _, heard in group])}
-        unknown |= {pk for pk, heard in group if id(heard) in missing}
+        if missing := {id(heard) for heard in statuses.apply(sender_id, [heard for _, heard in group])}:
+            unknown |= {pk for pk, heard in group if id(heard) in missing}
     return unknown | {callback.pk for callback, event in others if not _apply_one(callback, event)}
 
 
@@ -171,41 +222,48 @@ def _one_by_one(read: Read) -> tuple[set[int], dict[int, str]]:
     return unknown, failed
 
 
-def _mark(callbacks: Sequence[Due], unknown: set[int], failed: dict[int, str]) -> None:
-    others = [callback for callback in callbacks if callback.pk in unknown or callback.pk in failed]
-    done = [callback.pk for callback in callbacks if callback.pk not in unknown and callback.pk not in failed]
-    if done:
-        sql.run(
-            """UPDATE gupshup_callback
-                  SET state = 'done', due_at = NULL, error = '', tries = tries + 1, handled_at = clock_timestamp()
-                WHERE id = ANY(%(ids)s::bigint[])""",
-            {"ids": sql.array(done)},
-        )
-    if others:
-        _mark_others(others, failed)
+def _mark(read: Read, unknown: set[int], failed: dict[int, str]) -> None:
+    """What was read is read. Only what is not simply applied has anything written into its own row."""
+    new = [due.pk for due, _ in read if due.is_new]
+    if new:
+        sql.run("DELETE FROM gupshup_arrival WHERE callback_id = ANY(%(ids)s::bigint[])", {"ids": sql.array(new)})
+    odd = failed | {due.pk: reason for due, events in read if (reason := _strange(events))}
+    marks = [
+        _mark_of(due, due.pk in unknown, due.pk in failed, odd.get(due.pk, ""))
+        for due, _ in read
+        if not due.is_new or due.pk in unknown or due.pk in odd
+    ]
+    if marks:
+        _write_marks(marks)
 
 
-def _mark_others(callbacks: Sequence[Due], failed: dict[int, str]) -> None:
+def _strange(events: Sequence[Event | Told]) -> str:
+    """Why nothing of this body is understood; empty when something is."""
+    reasons = [event.reason for event in events if isinstance(event, Unrecognised)]
+    return reasons[0] if len(reasons) == len(events) else ""
+
+
+Mark = tuple[int, str, datetime | None, str]  # id, state, when to read it again, why
+
+
+def _mark_of(due: Due, is_unknown: bool, has_failed: bool, why: str) -> Mark:
     """Set aside what failed; what speaks of unknown messages waits for them, for a while."""
-    now = timezone.now()
-    states: list[str] = []
-    dues: list[datetime | None] = []
-    for callback in callbacks:
-        waits = callback.pk not in failed and callback.tries < len(PATIENCE)
-        state = Callback.State.FAILED if callback.pk in failed else Callback.State.FOREIGN
-        states.append(str(Callback.State.WAITING if waits else state))
-        dues.append(now + PATIENCE[callback.tries] if waits else None)
+    if has_failed:
+        return due.pk, Callback.State.FAILED, None, why
+    if is_unknown and due.tries < len(PATIENCE):
+        return due.pk, Callback.State.WAITING, timezone.now() + PATIENCE[due.tries], ""
+    state = Callback.State.FOREIGN if is_unknown else Callback.State.UNKNOWN if why else Callback.State.DONE
+    return due.pk, state, None, why
+
+
+def _write_marks(marks: Sequence[Mark]) -> None:
+    ids, states, dues, whys = zip(*marks, strict=True)
     sql.run(
         """UPDATE gupshup_callback c
-              SET state = t.state, due_at = t.due_at, error = t.error, tries = c.tries + 1, handled_at = %(now)s
+              SET state = t.state, due_at = t.due_at, error = t.error, tries = c.tries + 1,
+                  handled_at = clock_timestamp()
              FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(dues)s::timestamptz[], %(errors)s::text[])
                   AS t (id, state, due_at, error)
             WHERE c.id = t.id""",
-        {
-            "now": now,
-            "ids": [callback.pk for callback in callbacks],
-            "states": states,
-            "dues": dues,
-            "errors": [failed.get(callback.pk, "") for callback in callbacks],
-        },
+        {"ids": list(ids), "states": list(map(str, states)), "dues": list(dues), "errors": list(whys)},
     )

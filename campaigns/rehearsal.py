@@ -157,7 +157,7 @@ def is_quiet(campaign: Campaign) -> bool:
         raise RehearsalError(f"the campaign was paused: {campaign.pause_reason} {campaign.pause_detail}")
     moving = Message.objects.filter(campaign=campaign, status__in=(Status.PENDING, Status.SENDING))
     # One that waits for its message is read again within a minute at first.
-    unread = Callback.objects.filter(due_at__lte=timezone.now() + timedelta(minutes=2))
+    unread = Callback.objects.unread(until=timezone.now() + timedelta(minutes=2))
     return (
         not simulator(f"/queue?horizon={HORIZON}")["pending_callbacks"] and not moving.exists() and not unread.exists()
     )

@@ -17,6 +17,7 @@ _CALLBACKS = """
     DELETE FROM gupshup_callback WHERE id IN (
         SELECT id FROM gupshup_callback
          WHERE received_at < clock_timestamp() - make_interval(days => %(days)s) AND state IN ('done', 'foreign')
+           AND NOT EXISTS (SELECT FROM gupshup_arrival a WHERE a.callback_id = gupshup_callback.id)
          ORDER BY id LIMIT %(step)s FOR UPDATE SKIP LOCKED)"""
 _MESSAGES = """
     UPDATE campaigns_message SET content = '', params = '[]' WHERE id IN (

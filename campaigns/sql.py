@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,14 @@ Values = Mapping[str, Any]
 def array(values: Iterable[str | float | datetime | None]) -> str:
     """PostgreSQL's text of an array, for a parameter with a cast; several times faster than adapting a list."""
     return "{" + ",".join(map(_element, values)) + "}"
+
+
+def texts(values: Sequence[str]) -> str:
+    """As `array`, for texts alone and many of them."""
+    joined = '","'.join(values)
+    if "\\" in joined or joined.count('"') != 2 * len(values) - 2:  # one of them holds what must be escaped, or none
+        return array(values)
+    return f'{{"{joined}"}}'
 
 
 def _element(value: str | float | datetime | None) -> str:

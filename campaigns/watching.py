@@ -13,8 +13,11 @@ OVERDUE_SECONDS = 120
 def inbox() -> str:
     """Empty, or how long the oldest unread callback has waited."""
     found = sql.row(
-        """SELECT EXTRACT(EPOCH FROM clock_timestamp() - min(due_at))::int FROM gupshup_callback
-            WHERE due_at IS NOT NULL AND due_at < clock_timestamp()""",
+        """SELECT EXTRACT(EPOCH FROM clock_timestamp() - LEAST(
+                      (SELECT received_at FROM gupshup_callback c JOIN gupshup_arrival a ON a.callback_id = c.id
+                        ORDER BY a.callback_id LIMIT 1),
+                      (SELECT min(due_at) FROM gupshup_callback
+                        WHERE due_at IS NOT NULL AND due_at < clock_timestamp())))::int""",
         {},
     )
     age = found[0] if found else None

@@ -159,8 +159,16 @@ class Template(models.Model):
 
 
 class CallbackQuerySet(models.QuerySet):
-    def due(self, now: datetime) -> CallbackQuerySet:
-        return self.filter(due_at__lte=now)
+    def unread(self, until: datetime | None = None) -> CallbackQuerySet:
+        """Not read yet, or to be read again (up to a moment)."""
+        again = Q(due_at__isnull=False) if until is None else Q(due_at__lte=until)
+        return self.filter(Q(arrival__isnull=False) | again)
+
+    def in_state(self, state: str) -> CallbackQuerySet:
+        """As `Callback.condition` says."""
+        if state == Callback.State.NEW:
+            return self.filter(Q(arrival__isnull=False) | Q(state=state))
+        return self.filter(state=state, arrival__isnull=True)
 
     def replay(self) -> int:
         """Read these bodies again. Every effect is idempotent, so nothing counts twice."""
@@ -168,7 +176,10 @@ class CallbackQuerySet(models.QuerySet):
 
 
 class Callback(models.Model):
-    """The inbox: what the provider posted, byte for byte. `due_at` is empty once nothing is left to do."""
+    """The inbox: what the provider posted, byte for byte.
+
+    Who has an `Arrival` was not read yet. `due_at`: when it is to be read once more (it waits, or a person asked).
+    """
 
     class State(models.TextChoices):
         NEW = "new", _("new")
@@ -176,17 +187,23 @@ class Callback(models.Model):
         WAITING = "waiting", _("waiting for its message")
         FOREIGN = "foreign", _("about no message of ours")
         FAILED = "failed", _("set aside")
+        UNKNOWN = "unknown", _("not understood")
 
     sender = models.ForeignKey(
-        Sender, models.CASCADE, related_name="callbacks", verbose_name=_("sender"), db_constraint=False
+        Sender,
+        models.CASCADE,
+        related_name="callbacks",
+        verbose_name=_("sender"),
+        db_constraint=False,
+        db_index=False,  # the unique key begins with it
     )
     raw = models.BinaryField(_("body"), null=True)
     content_type = models.CharField(_("content type"), max_length=100, blank=True, default="", db_default="")
     digest = models.BinaryField(_("SHA-256"), max_length=32)
     copies = models.IntegerField(_("copies"), default=1, db_default=1)
     received_at = models.DateTimeField(_("received"), default=timezone.now, db_default=Now())
-    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.NEW, db_default=State.NEW)
-    due_at = models.DateTimeField(_("to be read"), null=True, default=timezone.now, db_default=Now())
+    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.DONE, db_default=State.DONE)
+    due_at = models.DateTimeField(_("to be read again"), null=True)
     tries = models.SmallIntegerField(_("tries"), default=0, db_default=0)
     error = models.TextField(_("error"), blank=True, default="", db_default="")
     handled_at = models.DateTimeField(_("handled"), null=True, blank=True)
@@ -200,8 +217,24 @@ class Callback(models.Model):
         constraints = [models.UniqueConstraint(fields=["sender", "digest"], name="callback_once")]
         indexes = [
             models.Index(fields=["due_at", "id"], name="callback_due", condition=Q(due_at__isnull=False)),
-            models.Index(fields=["id"], name="callback_failed", condition=Q(state="failed")),
+            models.Index(fields=["state", "id"], name="callback_odd", condition=Q(state__in=("failed", "unknown"))),
         ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+    @property
+    def condition(self) -> State:
+        """Where it stands, those that nobody has read included."""
+        return self.State.NEW if hasattr(self, "arrival") else self.State(self.state)
+
+
+class Arrival(models.Model):
+    """A callback that nobody has read yet; its row goes when it is read. Apart from the inbox, so that reading a
+    callback writes neither its body nor its indexes anew.
+    """
+
+    callback = models.OneToOneField(Callback, models.CASCADE, primary_key=True, related_name="arrival")
 
     def __str__(self) -> str:
         return f"#{self.pk}"

@@ -41,9 +41,12 @@ PATIENCE = "4s"
 # One round trip and one implicit transaction.
 _KEEP = """
     SET LOCAL statement_timeout = %s;
-    INSERT INTO gupshup_callback (sender_id, raw, content_type, digest, copies, due_at) VALUES {rows}
-    ON CONFLICT (sender_id, digest) DO UPDATE SET copies = gupshup_callback.copies + EXCLUDED.copies"""
-_ROW = "(%s, %s, %s, %s, %s, clock_timestamp())"
+    WITH kept AS (
+        INSERT INTO gupshup_callback (sender_id, raw, content_type, digest, copies) VALUES {rows}
+        ON CONFLICT (sender_id, digest) DO UPDATE SET copies = gupshup_callback.copies + EXCLUDED.copies
+        RETURNING id, xmax = 0 AS is_new)
+    INSERT INTO gupshup_arrival (callback_id) SELECT id FROM kept WHERE is_new"""
+_ROW = "(%s, %s, %s, %s, %s)"
 TOGETHER = 100  # callbacks in one commit at most
 TOGETHER_BYTES = 4 * MAX_BODY
 

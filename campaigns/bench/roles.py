@@ -437,7 +437,7 @@ def fill_accepted(messages: int) -> dict[str, Any]:
     from campaigns.models import Campaign
     from campaigns.status import CampaignStatus
 
-    _execute("TRUNCATE gupshup_callback, campaigns_campaign CASCADE")
+    _execute("TRUNCATE gupshup_callback, campaigns_campaign, campaigns_whatsappid CASCADE")
     campaign = _campaign(_people(1))
     values = (campaign.pk, campaign.sender_id)
     _execute(
@@ -471,17 +471,18 @@ CALLBACK = (
 @role
 def fill_inbox() -> dict[str, Any]:
     """A `delivered` for each message, nearly in the order of sending, each as the bytes that the webhook keeps."""
-    _execute("TRUNCATE gupshup_callback")
+    _execute("TRUNCATE gupshup_callback CASCADE")
     _execute(
-        """INSERT INTO gupshup_callback (sender_id, raw, content_type, digest, received_at, due_at)
-           SELECT sender_id, body, 'application/json', sha256(body), now(), now()
+        """INSERT INTO gupshup_callback (sender_id, raw, content_type, digest)
+           SELECT sender_id, body, 'application/json', sha256(body)
              FROM (SELECT sender_id, id + random() * 20000 AS place, convert_to(format(%s,
                           (extract(epoch FROM now()) * 1000)::bigint, md5('w' || id)::uuid, whatsapp_message_id,
                           destination, extract(epoch FROM now())::bigint, md5('c' || id)), 'UTF8') AS body
                      FROM campaigns_message) AS t ORDER BY place""",
         CALLBACK,
     )
-    _execute("VACUUM ANALYZE gupshup_callback")
+    _execute("INSERT INTO gupshup_arrival (callback_id) SELECT id FROM gupshup_callback ORDER BY id")
+    _execute("VACUUM ANALYZE gupshup_callback, gupshup_arrival")
     return {}
 
 

@@ -159,7 +159,7 @@ def test_the_databases_trouble_leaves_the_batch_due(sender, launched, monkeypatc
     monkeypatch.setattr(ingest, "_apply", broken)
     with pytest.raises(OperationalError):
         ingest.run()
-    assert Callback.objects.get().state == Callback.State.NEW
+    assert Callback.objects.get().condition == Callback.State.NEW
 
 
 def test_proof_of_an_opt_out_is_kept_once(sender, launched):

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import DropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 
 from gupshup.api.events import parse
@@ -25,15 +25,30 @@ STATE_COLOURS = {
     Callback.State.WAITING: "warning",
     Callback.State.FOREIGN: "default",
     Callback.State.FAILED: "danger",
+    Callback.State.UNKNOWN: "warning",
 }
+
+
+class StateFilter(DropdownFilter):
+    title = gettext_lazy("state")
+    parameter_name = "state__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(Callback.State.choices)
+
+    def queryset(self, request: HttpRequest, callbacks: QuerySet[Callback]) -> QuerySet[Callback]:
+        found: QuerySet[Callback] = (
+            callbacks.in_state(self.value()) if self.value() in Callback.State.values else callbacks  # type: ignore[attr-defined]
+        )
+        return found
 
 
 @admin.register(Callback)
 class CallbackAdmin(ReadOnlyAdmin):
     list_display = ("number", "received_at", "condition", "beginning", "copies", "tries", "error_line")
     list_display_links = ("number",)
-    list_filter = (("state", ChoicesDropdownFilter), ("sender", RelatedDropdownFilter))
-    list_select_related = ("sender",)
+    list_filter = (StateFilter, ("sender", RelatedDropdownFilter))
+    list_select_related = ("sender", "arrival")
     search_fields = ("id",)
     search_help_text = gettext_lazy("Number of the callback")
     ordering = ("-id",)
@@ -88,7 +103,7 @@ class CallbackAdmin(ReadOnlyAdmin):
             "original": callback,
             "callback": callback,
             "media": self.media,
-            "colour": STATE_COLOURS[Callback.State(callback.state)],
+            "colour": STATE_COLOURS[callback.condition],
             "body": readable(raw),
             "size": len(raw),
             "events": [(type(event).__name__, fields_of(event)) for event in parse(raw, callback.content_type)],
@@ -103,7 +118,8 @@ class CallbackAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("state"), ordering="state", label=STATE_COLOURS)
     def condition(self, callback: Callback) -> tuple[str, str]:
-        return callback.state, callback.get_state_display()
+        state = callback.condition
+        return state.value, str(state.label)
 
     @display(description=gettext_lazy("body"))
     def beginning(self, callback: Callback) -> str:

@@ -132,16 +132,15 @@ def _is_read(sender: Sender, ping: bytes) -> Finding:
     """Does anybody read the inbox? The ping is in it."""
     rows = Callback.objects.filter(sender=sender, digest=sha256(ping).digest())
     until = monotonic() + READING
-    while rows.filter(due_at__isnull=False).exists() and monotonic() < until:
+    while (is_unread := rows.unread().exists()) and monotonic() < until:
         sleep(0.2)
-    due = rows.values_list("due_at", flat=True).first()
     if not rows.exists():
         return error(
             "webhook_database",
             _("The webhook answered, but its row is not in this database."),
             _("The web process and this command have different settings: compare their DATABASE_URL."),
         )
-    if due is not None:
+    if is_unread:
         return attention(
             "inbox_unread",
             _("Nobody reads the callbacks that arrive: reports and answers wait."),

@@ -14,15 +14,33 @@ from gupshup.api.statuses import Word
 
 
 class Told(NamedTuple):
-    """The part of a ``StatusReport`` that moves messages; ``code`` and ``reason`` are for failures, left to others."""
+    """The part of a ``StatusReport`` that moves messages, in the same words; a failure is never one."""
 
     word: Word
-    message_ids: tuple[str, ...]
-    whatsapp_ids: tuple[str, ...]
-    at: datetime
+    gs_id: str
+    other_id: str
+    seconds: int  # Unix time
     destination: str
-    code: None = None
-    reason: None = None
+
+    @property
+    def message_ids(self) -> tuple[str, ...]:
+        return (self.gs_id, self.other_id)
+
+    @property
+    def whatsapp_ids(self) -> tuple[str, ...]:
+        return (self.other_id,)
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+    @property
+    def code(self) -> None:
+        return None
+
+    @property
+    def reason(self) -> None:
+        return None
 
 
 _LONGEST: Final = 2_000  # bytes; the documented ones have under 500
@@ -32,11 +50,11 @@ _REPORT: Final = frozenset(
     {"id", "gsId", "type", "destination", "payload", "conversation", "pricing", "userId", "user_id"}
 )
 _WORDS: Final = {word.value: word for word in (Word.SENT, Word.DELIVERED, Word.READ)}
-# Two digits at least: none of the words for nothing ("undefined") is an id then.
-_is_id: Final[Callable[[str], Any]] = re.compile(r"(?=.*\d.*\d)[\w.:=+/-]{8,128}", re.ASCII).fullmatch
+# Longer than the words for nothing ("undefined").
+_is_id: Final[Callable[[str], Any]] = re.compile(r"[\w.:=+/-]{10,128}", re.ASCII).fullmatch
 _is_phone: Final[Callable[[str], Any]] = re.compile(r"[1-9]\d{5,14}", re.ASCII).fullmatch
 _EARLIEST: Final = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp())
-_decode: Final[Callable[[str], Any]] = json.JSONDecoder().decode
+_read: Final[Callable[[str], tuple[Any, int]]] = json.JSONDecoder().raw_decode
 
 
 def read(body: bytes, now: float) -> Told | None:
@@ -50,10 +68,15 @@ def read(body: bytes, now: float) -> Told | None:
     if body.count(b"{") + body.count(b"[") > _DEEPEST or b"NaN" in body or b"Infinity" in body:
         return None
     try:
-        value = _decode(body.decode("ascii"))
+        value, end = _read(body.decode("ascii"))
     except ValueError:
         return None
-    if type(value) is not dict or value.get("type") != "message-event" or not _ENVELOPE.issuperset(value):
+    if (
+        end != len(body)
+        or type(value) is not dict
+        or value.get("type") != "message-event"
+        or not _ENVELOPE.issuperset(value)
+    ):
         return None
     report = value.get("payload")
     if type(report) is not dict or not _REPORT.issuperset(report):
@@ -71,4 +94,4 @@ def _told(report: dict[str, Any], now: float) -> Told | None:
         return None
     if own_id == gs_id or not (_is_id(own_id) and _is_id(gs_id) and _is_phone(destination)):
         return None
-    return Told(word, (gs_id, own_id), (own_id,), datetime.fromtimestamp(at, UTC), destination)
+    return Told(word, gs_id, own_id, at, destination)

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         if options["id"]:
             chosen = chosen.filter(pk__in=options["id"])
         elif options["state"] != "all":
-            chosen = chosen.filter(state=options["state"])
+            chosen = chosen.in_state(options["state"])
         if options["since"]:
             chosen = chosen.filter(received_at__gte=_moment(options["since"]))
         count = chosen.count() if options["dry_run"] else chosen.replay()
