@@ -114,9 +114,13 @@ def draw(seed: int) -> Plan:
 
 
 def cells(names: list[str]) -> list[tuple[str, int]]:
-    """Each point at the first passing; where a process passes often, at a later one and a late one too."""
-    often = [name for name in names if points.POINTS[name].role != points.LAUNCHER]
-    return [(name, passing) for passing in (1, 4, 15) for name in (names if passing == 1 else often)]
+    """Each point at the first passing; where a process passes often, at a later one and a late one too. `name:7` is
+    that passing alone.
+    """
+    given = [(name, int(passing)) for name, _, passing in (one.partition(":") for one in names) if passing]
+    free = [name for name in names if ":" not in name]
+    often = [name for name in free if points.POINTS[name].role != points.LAUNCHER]
+    return given + [(name, passing) for passing in (1, 4, 15) for name in (free if passing == 1 else often)]
 
 
 def directed(seed: int, point: str, passing: int, deed: str = KILL) -> Plan:

@@ -296,8 +296,7 @@ _RESTLESS = """
            (SELECT count(*) FROM campaigns_message WHERE status = 0) AS pending,
            (SELECT count(*) FROM campaigns_message WHERE status = 10) AS sending,
            (SELECT count(*) FROM campaigns_attempt WHERE state = 'intent') AS intents,
-           (SELECT count(*) FROM gupshup_arrival)
-               + (SELECT count(*) FROM gupshup_callback WHERE due_at IS NOT NULL) AS unread,
+           (SELECT count(*) FROM gupshup_callback WHERE due_at IS NOT NULL) AS unread,
            (SELECT count(*) FROM gupshup_callback) AS callbacks,
            (SELECT count(*) FROM campaigns_attempt) AS attempts,
            (SELECT count(*) FROM campaigns_message m WHERE m.status = 0 AND EXISTS (

@@ -26,6 +26,14 @@ class Result:
     def ok(self) -> bool:
         return not self.wrong
 
+    @property
+    def replay(self) -> str:
+        """The further arguments that this run needs to be played again."""
+        if not self.family.startswith("point-"):
+            return ""
+        point, _, passing = self.family.removeprefix("point-").rpartition("-")
+        return f" --points {point}:{passing}"
+
     def line(self) -> str:
         return json.dumps({"ok": self.ok, **asdict(self)})
 

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from campaigns import launching, outbox, outcomes
+from campaigns import ingest, launching, outbox, outcomes, pacing, reconciling, sending
 from campaigns.models import Attempt, Message
 from campaigns.status import Status
 from campaigns.tests.provider import read_inbox, report
@@ -113,3 +113,129 @@ def test_a_report_with_whatsapps_id_alone_is_not_given_to_an_open_call_while_it_
     Callback.objects.filter(state="waiting").update(due_at=timezone.now())
     read_inbox()
     assert Message.objects.get(pk=one.id).status == Status.DELIVERED
+
+
+def test_a_rivals_claim_neither_waits_for_mine_nor_takes_the_same(launched, sender):
+    """Validates: 6.2"""
+    launched(people=4)
+
+    def rival():
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '2s'")
+            try:
+                return outbox.claim(sender.pk, uuid.uuid4(), 2, {})
+            finally:
+                cursor.execute("RESET lock_timeout")
+
+    with transaction.atomic():
+        mine = outbox.claim(sender.pk, uuid.uuid4(), 2, {})
+        theirs = elsewhere(rival)
+    assert len({one.id for one in (*mine, *theirs)}) == 4
+    assert outbox.claim(sender.pk, uuid.uuid4(), 4, {}) == []
+
+
+def test_a_lease_that_ran_out_begins_nothing(launched, sender):
+    """Validates: 6.2"""
+    launched(people=1)
+    lease = uuid.uuid4()
+    found = outbox.claim(sender.pk, lease, 1, {})
+    Message.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert outbox.begin(sender.pk, lease, found) == []
+
+
+def test_message_2_is_not_begun_when_its_window_has_closed_since_the_claim(launched, sender):
+    """Validates: 6.1"""
+    launched(people=1)
+    Message.objects.update(message_type="message_2", content="Merci", expires_at=timezone.now() + timedelta(hours=1))
+    lease = uuid.uuid4()
+    found = outbox.claim(sender.pk, lease, 1, {})
+    assert found
+    Message.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert outbox.begin(sender.pk, lease, found) == []
+
+
+def test_a_drain_calls_only_what_it_could_mark(gupshup, launched, sender, monkeypatch):
+    """Validates: 6.2"""
+    simulator, _ = gupshup(), launched(people=1)
+    mark = outbox.mark
+
+    def slept_before_the_mark(begun):
+        Attempt.objects.update(deadline=timezone.now() - timedelta(seconds=1))
+        elsewhere(reconciling.reap)
+        Message.objects.update(next_attempt_at=timezone.now() + timedelta(hours=1))
+        return mark(begun)
+
+    monkeypatch.setattr(outbox, "mark", slept_before_the_mark)
+    sending.drain(sender, seconds=2)
+    assert simulator.get("/ledger")["accepted"] == []
+    assert Message.objects.get().status == Status.PENDING
+
+
+def test_a_mark_set_while_the_reaper_looks_is_respected(launched, sender, monkeypatch):
+    """Validates: 6.2"""
+    launched(people=1)
+    lease = uuid.uuid4()
+    begun = outbox.begin(sender.pk, lease, outbox.claim(sender.pk, lease, 1, {}))
+    Attempt.objects.update(deadline=timezone.now() - timedelta(seconds=1))
+    end = reconciling._end
+
+    def marked_meanwhile(*given):
+        monkeypatch.setattr(reconciling, "_end", end)
+        assert elsewhere(lambda: outbox.mark(begun))
+        return end(*given)
+
+    monkeypatch.setattr(reconciling, "_end", marked_meanwhile)
+    assert reconciling.reap() == (0, 0)
+    assert Attempt.objects.get().state == "intent"
+
+
+def test_the_reaper_leaves_calls_under_way_alone(launched, sender):
+    """Validates: 6.2"""
+    launched(people=1)
+    lease = uuid.uuid4()
+    outbox.mark(outbox.begin(sender.pk, lease, outbox.claim(sender.pk, lease, 1, {})))
+    assert reconciling.reap() == (0, 0)
+
+
+def test_rivals_hold_all_slots_together_within_the_pace(sender):
+    """Validates: 6.2 (P9)"""
+    Sender.objects.update(rate_limit=10, rate_window=10)
+    taken = [pacing.take(sender.pk, 5, ahead=0.5).count for _ in range(6)]
+    assert sum(taken) == 1
+
+
+def test_nobody_can_be_given_two_open_calls_or_two_rows(launched, sender):
+    """Validates: 6.2, 7.2 (P2)"""
+    campaign = launched(people=1)
+    message = Message.objects.get()
+    whole = {"sender": sender, "destination": message.destination, "deadline": timezone.now()}
+    Attempt.objects.create(message=message, state="uncertain", released_at=timezone.now(), **whole)
+    with pytest.raises(IntegrityError):
+        Attempt.objects.create(message=message, state="intent", **whole)  # this message may have been sent
+    again = {
+        "campaign": campaign,
+        "sender": sender,
+        "destination": message.destination,
+        "next_attempt_at": timezone.now(),
+    }
+    second = Message.objects.create(message_type="message_2", **again)
+    Attempt.objects.update(released_at=None)
+    with pytest.raises(IntegrityError):
+        Attempt.objects.create(message=second, state="intent", **whole)  # this person has an open call
+    with pytest.raises(IntegrityError):
+        Message.objects.create(message_type="message_2", **again)
+
+
+def test_the_databases_trouble_leaves_callbacks_due(launched, sender, monkeypatch):
+    """Validates: 7.4"""
+    launched(people=1)
+    report(sender, "delivered", gs_id="gs-1", destination="33639000000")
+
+    def trouble(*_):
+        raise OperationalError("the database had trouble")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "_apply", trouble)
+        with pytest.raises(OperationalError):
+            ingest.run()
+    assert ingest.run() == 1
