@@ -5,7 +5,7 @@ from typing import Any
 
 from gupshup.simulator.account import EVERYTHING, LAYOUTS, App, Rate
 from gupshup.simulator.faults import Faults
-from gupshup.simulator.layouts import Event
+from gupshup.simulator.happenings import Event
 from gupshup.simulator.management import Management
 from gupshup.simulator.people import BY_NAME, Profile
 from gupshup.simulator.sending import RefusalError, Sending

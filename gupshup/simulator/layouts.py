@@ -6,70 +6,18 @@ Written from the documentation of each layout; nothing here is shared with any p
 import base64
 import json
 import uuid
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 from gupshup.simulator.account import App
 from gupshup.simulator.catalogue import NAMESPACE
+from gupshup.simulator.happenings import MEDIA, Event, compact, media_url, message_of, person_of, wamid, whatsapp_side
 from gupshup.simulator.ledger import Accepted
 from gupshup.simulator.people import Person, country_code
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 META_ERRORS = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
-MEDIA = {
-    "image": ("image", "image/jpeg"),
-    "video": ("video", "video/mp4"),
-    "voice": ("audio", "audio/ogg; codecs=opus"),
-    "file": ("file", "application/pdf"),
-    "sticker": ("sticker", "image/webp"),
-}
 WEEK_MS = 7 * 24 * 3600 * 1000
-
-
-@dataclass(slots=True)
-class Event:
-    """Something to tell the subscribers.
-
-    `kind`: status, message, mismatch, template, preference, account, user, billing, ping or raw; `word`: which one
-    (`delivered`, `text`, `paused`...); `at`: seconds since 1970 that it bears; `mode`: the subscription mode that
-    it needs, empty for none; `quirks`: of `no_gs_id`, `text_ts`, `synchronous`, `batched`, `duplicate`, `lost`.
-    """
-
-    kind: str
-    word: str
-    at: float
-    mode: str = ""
-    message: Accepted | None = None
-    person: Person | None = None
-    data: dict[str, Any] = field(default_factory=dict)
-    quirks: frozenset[str] = frozenset()
-
-    @property
-    def destination(self) -> str | None:
-        if self.message is not None:
-            return self.message.destination
-        return self.person.number if self.person else None
-
-    @property
-    def seconds(self) -> int | str:
-        return str(int(self.at)) if "text_ts" in self.quirks else int(self.at)
-
-
-def whatsapp_side(message_id: str) -> str:
-    """The other id of a message: the UUID under which WhatsApp's reports run."""
-    return str(uuid.uuid5(NAMESPACE, f"whatsapp/{message_id}"))
-
-
-def wamid(number: str, token: str) -> str:
-    """An id in the shape of Meta's: base64 of the number and 16 hexadecimal digits."""
-    raw = b"\x1d\x18\x0c" + number.encode() + b"\x15\x02\x00\x11\x18\x12" + token.replace("-", "")[:18].upper().encode()
-    return "wamid." + base64.b64encode(raw + b"\x00").decode()
-
-
-def compact(data: dict[str, Any]) -> dict[str, Any]:
-    """Without the fields that are None."""
-    return {name: value for name, value in data.items() if value is not None}
 
 
 def render(event: Event, app: App, layout: str) -> tuple[bytes, str] | None:
@@ -110,7 +58,7 @@ def v2(event: Event, app: App) -> dict[str, Any]:
         case "message":
             envelope["payload"] = _v2_message(event)
         case "mismatch":
-            known = {"id": _message(event).message_id, "type": "mismatch", "destination": event.destination}
+            known = {"id": message_of(event).message_id, "type": "mismatch", "destination": event.destination}
             envelope["payload"] = known | {"payload": event.data}
         case "ping":
             envelope["payload"] = {"phone": "callbackSetPhone", "type": "sandbox-start"}
@@ -120,7 +68,7 @@ def v2(event: Event, app: App) -> dict[str, Any]:
 
 
 def _v2_status(event: Event) -> dict[str, Any]:
-    message = _message(event)
+    message = message_of(event)
     other = whatsapp_side(message.message_id)
     payload: dict[str, Any] = {"id": other, "type": event.word, "destination": message.destination}
     if event.word == "enqueued":
@@ -165,7 +113,7 @@ def _user_id(person: Person | None, name: str) -> dict[str, str]:
 
 
 def _v2_message(event: Event) -> dict[str, Any]:
-    person, data = _person(event), event.data
+    person, data = person_of(event), event.data
     number = person.wa_id
     payload: dict[str, Any] = {"id": data["id"], "source": number, "type": data["outer"]}
     if event.word != "welcome":
@@ -219,19 +167,13 @@ def _v2_content(event: Event) -> dict[str, Any]:
             return {"contacts": data["contacts"]}
         case word if word in MEDIA:
             media = {
-                "url": _media_url(data),
+                "url": media_url(data),
                 "contentType": MEDIA[word][1],
                 "urlExpiry": int(event.at * 1000) + WEEK_MS,
             }
             return media | compact({"caption": data.get("text") or None, "name": data.get("filename")})
         case _:
             return {"text": data["text"]}
-
-
-def _media_url(data: dict[str, Any]) -> str:
-    return str(
-        data.get("url") or f"https://filemanager.gupshup.io/wa/simulated/wa/media/{data['id'][-12:-4]}?download=false"
-    )
 
 
 # v3
@@ -249,7 +191,7 @@ def v3(event: Event, app: App) -> dict[str, Any] | None:
             if event.word == "enqueued" or "synchronous" in event.quirks:
                 del value["metadata"]
         case "message" if event.word != "welcome":
-            person = _person(event)
+            person = person_of(event)
             contact: dict[str, Any] = {"profile": {"name": person.name}} | _user_id(person, "user_id")
             value["contacts"] = [contact if person.behaviour.no_phone else contact | {"wa_id": person.wa_id}]
             value["messages"] = [_v3_message(event)]
@@ -268,7 +210,7 @@ def v3(event: Event, app: App) -> dict[str, Any] | None:
 
 
 def _v3_status(event: Event) -> dict[str, Any]:
-    message = _message(event)
+    message = message_of(event)
     status: dict[str, Any] = {"gs_id": message.message_id, "status": event.word, "recipient_id": message.destination}
     if event.word == "enqueued":
         return status | {"id": whatsapp_side(message.message_id), "timestamp": int(event.at * 1000)}
@@ -294,7 +236,7 @@ def _v3_status(event: Event) -> dict[str, Any]:
 
 
 def _v3_message(event: Event) -> dict[str, Any]:
-    person, data, word = _person(event), event.data, event.word
+    person, data, word = person_of(event), event.data, event.word
     message: dict[str, Any] = {"from": person.wa_id, "id": data["id"], "timestamp": str(int(event.at))}
     message |= _user_id(person, "from_user_id")
     if person.behaviour.no_phone:
@@ -333,7 +275,7 @@ def _v3_content(event: Event) -> tuple[str, Any]:
             media = {
                 "id": str(uuid.uuid5(NAMESPACE, data["id"]).int)[:16],
                 "mime_type": MEDIA[word][1],
-                "url": _media_url(data),
+                "url": media_url(data),
             }
             media["sha256"] = base64.b64encode(uuid.uuid5(NAMESPACE, data["id"]).bytes * 2).decode()
             return name, media | compact({"caption": data.get("text") or None, "filename": data.get("filename")})
@@ -391,7 +333,7 @@ def _enterprise(event: Event, app: App) -> tuple[bytes, str] | None:
 
 
 def enterprise_report(event: Event, app: App) -> dict[str, Any]:
-    message = _message(event)
+    message = message_of(event)
     cause, code = ENTERPRISE_CODES.get(event.word) or ENTERPRISE_FAILURES.get(
         event.data.get("code", 0), ("OTHER", "00a")
     )
@@ -410,7 +352,7 @@ def enterprise_report(event: Event, app: App) -> dict[str, Any]:
 
 
 def _enterprise_message(event: Event, app: App) -> dict[str, Any]:
-    person, data, word = _person(event), event.data, event.word
+    person, data, word = person_of(event), event.data, event.word
     fields: dict[str, Any] = {"waNumber": app.source, "mobile": person.wa_id, "name": person.name}
     fields |= {"type": "text", "timestamp": int(event.at * 1000)}
     quoted = data.get("quoted")
@@ -425,22 +367,10 @@ def _enterprise_message(event: Event, app: App) -> dict[str, Any]:
         case "location":
             inner = {"latitude": data["latitude"], "longitude": data["longitude"]}
         case _ if word in MEDIA:
-            inner = {"mime_type": MEDIA[word][1], "signature": "?Signature=simulated", "url": _media_url(data)}
+            inner = {"mime_type": MEDIA[word][1], "signature": "?Signature=simulated", "url": media_url(data)}
             inner |= compact({"caption": data.get("text") or None})
         case _:
             return fields | {"text": data["text"]}
     names = {"quick": "interactive", "list": "interactive", "file": "document"}
     name = names.get(word, word)
     return fields | {"type": name, name: json.dumps(inner, ensure_ascii=False)}
-
-
-def _message(event: Event) -> Accepted:
-    if event.message is None:
-        raise ValueError(f"a {event.kind} event needs its message")
-    return event.message
-
-
-def _person(event: Event) -> Person:
-    if event.person is None:
-        raise ValueError(f"a {event.kind} event needs its person")
-    return event.person

@@ -8,7 +8,8 @@ from typing import Any
 
 from gupshup.simulator.account import DASHBOARD_MODES, EVERYTHING, App, Subscription
 from gupshup.simulator.catalogue import Template
-from gupshup.simulator.layouts import Event, render
+from gupshup.simulator.happenings import Event
+from gupshup.simulator.layouts import render
 from gupshup.simulator.sending import RefusalError
 from gupshup.simulator.server import Reply, Request, json_reply
 from gupshup.simulator.story import Story

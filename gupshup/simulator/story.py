@@ -12,7 +12,8 @@ from gupshup.simulator.account import App, Subscription
 from gupshup.simulator.clock import Clock
 from gupshup.simulator.courier import Courier, Parcel
 from gupshup.simulator.faults import REPORTS, CallbackDice, Faults, ReportFault
-from gupshup.simulator.layouts import MEDIA, Event, render, render_batch, wamid
+from gupshup.simulator.happenings import MEDIA, Event, wamid
+from gupshup.simulator.layouts import render, render_batch
 from gupshup.simulator.ledger import Accepted, Ledger
 from gupshup.simulator.people import EMOJI, REPLIES, STOPS, Behaviour, Person, Profile
 
