@@ -14,8 +14,7 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from accounts import gates
-from accounts.clients import address
+from accounts import guarding
 from accounts.models import User
 from accounts.programs import ApiKey
 
@@ -66,18 +65,12 @@ class BearerScheme(OpenApiAuthenticationExtension):
 
 def log_in(request: HttpRequest, email: str, password: str) -> User:
     """The user with these credentials. Raises AuthenticationFailed, or Throttled before any hash is computed."""
-    name, where = email.strip().lower(), address(request)
-    for limit, who in (
-        (gates.LOGIN_FROM_ADDRESS, (where,)),
-        (gates.LOGIN_OF_NAME, (name,)),
-        (gates.LOGIN_OF_PAIR, (name, where)),
-    ):
-        if wait := gates.enter(limit, *who):
-            raise Throttled(wait, gettext("Too many logins. Wait a moment."), "too_many_logins")
+    if seconds := guarding.wait(request, email):
+        raise Throttled(seconds, gettext("Too many logins. Wait a moment."), "too_many_logins")
     user = authenticate(request, username=email.strip(), password=password)
     if not isinstance(user, User):
         raise AuthenticationFailed(_("Wrong e-mail address or password."), code="bad_credentials")
-    gates.forgive(gates.LOGIN_OF_PAIR, name, where)
+    guarding.welcome(request, email)
     return user
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 from django import forms
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.forms import AuthenticationForm, UserCreationForm
 
+from accounts import guarding
 from accounts.models import User
 
 WRONG_LOGIN = _("This e-mail address and this password do not match. Mind capital letters in the password.")
@@ -28,6 +31,16 @@ class LoginForm(AuthenticationForm):
 
     def clean_username(self) -> str:
         return self.cleaned_data["username"].strip().lower()
+
+    def clean(self) -> dict[str, Any]:
+        """Axes counts the failures of one name from one address; here the name and the address alone are held back."""
+        name = self.cleaned_data.get("username")
+        if name and self.request is not None and (seconds := guarding.wait(self.request, name, pair=False)):
+            told = ngettext(
+                "Too many logins. Wait %(n)d second.", "Too many logins. Wait %(n)d seconds.", ceil(seconds)
+            )
+            raise forms.ValidationError(told % {"n": ceil(seconds)}, code="too_many_logins")
+        return super().clean()
 
 
 class NewUserForm(UserCreationForm):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import connection
+from django.utils import timezone
 
 from accounts.programs import Gate
 
@@ -31,13 +33,6 @@ class Limit:
     every: float
 
 
-# An operator who mistypes is never in the way of these; who guesses, is. The second is what a stranger can take from
-# somebody's own login: seconds, not the login.
-LOGIN_OF_PAIR = Limit("login of one name from one address", 10, 60)
-LOGIN_OF_NAME = Limit("login of one name", 100, 1)
-LOGIN_FROM_ADDRESS = Limit("login from one address", 60, 1)
-
-
 def enter(limit: Limit, *who: str) -> float:
     """Take a pass; answers 0, or the seconds until one is free when there is none."""
     ahead = limit.every * (limit.burst - 1)
@@ -55,6 +50,16 @@ def enter(limit: Limit, *who: str) -> float:
 def forgive(limit: Limit, *who: str) -> None:
     """Start counting anew."""
     Gate.objects.filter(key=_key(limit, *who)).delete()
+
+
+def remember(what: str, seconds: float, *who: str) -> None:
+    """Note this for so long."""
+    tat = timezone.now() + timedelta(seconds=seconds)
+    Gate.objects.update_or_create(key=_key(Limit(what, 1, 0), *who), defaults={"tat": tat})
+
+
+def remembers(what: str, *who: str) -> bool:
+    return Gate.objects.filter(key=_key(Limit(what, 1, 0), *who), tat__gt=timezone.now()).exists()
 
 
 def _key(limit: Limit, *who: str) -> bytes:

@@ -8,18 +8,22 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY, logout
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.base import SessionBase
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
+
+from accounts import guarding
 
 SINCE, SEEN = "login_since", "login_seen"
 NOTED_EVERY = 60  # seconds; so that reading pages does not write a row each time
 
 
 @receiver(user_logged_in)
-def _begin(request: HttpRequest, **_: Any) -> None:
+def _begin(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
     request.session[SINCE] = request.session[SEEN] = time.time()
+    guarding.welcome(request, user.get_username())
 
 
 def is_over(session: SessionBase, now: float) -> bool:

@@ -72,3 +72,39 @@ def test_a_person_changes_their_own_password(client, marketer):
     assert answer.status_code == 302
     marketer.refresh_from_db()
     assert marketer.check_password(new)
+
+
+def guess(client, email, n, **extra):
+    return log_in(client, email, f"wrong-{n}", REMOTE_ADDR=f"198.51.100.{n}", **extra).content.decode()
+
+
+def test_guessing_one_name_from_many_addresses_is_slowed_down(client, marketer, chief):
+    pages = [guess(client, marketer.email, n) for n in range(25)]
+    assert "Too many logins" not in "".join(pages[:20])
+    assert "Too many logins. Wait" in pages[-1]
+    assert "Too many logins" in guess(client, marketer.email.upper(), 99)
+    assert "Too many logins" not in guess(client, chief.email, 99)
+
+
+def test_the_owner_does_not_wait_with_the_strangers(client, marketer):
+    assert log_in(client, marketer.email, REMOTE_ADDR="192.0.2.1").status_code == 302
+    client.logout()
+    for n in range(25):
+        guess(client, marketer.email, n)
+    assert log_in(client, marketer.email, REMOTE_ADDR="192.0.2.2").status_code == 200
+    assert log_in(client, marketer.email, REMOTE_ADDR="192.0.2.1").status_code == 302
+
+
+def test_guessing_many_names_from_one_address_is_slowed_down(client, db):
+    pages = [log_in(client, f"somebody{n}@example.com", "x").content.decode() for n in range(70)]
+    assert "Too many logins" not in "".join(pages[:60])
+    assert "Too many logins" in "".join(pages[60:])
+
+
+def test_the_api_and_the_admin_count_together(client, marketer):
+    for n in range(21):
+        guess(client, marketer.email, n)
+    body = {"email": marketer.email, "password": PASSWORD}
+    answer = client.post("/api/auth/login", body, content_type="application/json", REMOTE_ADDR="203.0.113.9")
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_logins")
+    assert 0 < int(answer.headers["Retry-After"]) <= 31
