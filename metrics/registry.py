@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 PREFIX = "whatsapp_campaigns_"
@@ -15,7 +15,7 @@ class Gauge:
 
     name: str
     about: str
-    values: list[tuple[Mapping[str, str], float]] = field(default_factory=list)
+    values: Sequence[tuple[Mapping[str, str], float]]
 
 
 # Answers figures within milliseconds, whatever the size of the database. No personal data, no secrets.

@@ -23,18 +23,19 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """200 with what can be told; a collector that fails is named by `collector_up` and hides no other."""
     if not _may(request):
         return HttpResponse("METRICS_TOKEN or an API key is needed\n", "text/plain", 401, headers=_CHALLENGE)
-    up = Gauge("collector_up", "Whether this part of the figures could be read.")
+    up: list[tuple[dict[str, str], float]] = []
     found: list[Gauge] = []
     for name, collect in {"self_check": _self_check, **collectors()}.items():
         try:
             with transaction.atomic():
                 _bounded()
                 found += collect()
-            up.values.append(({"collector": name}, 1))
+            up.append(({"collector": name}, 1))
         except Exception:
             log.exception("the figures of %s could not be read", name)
-            up.values.append(({"collector": name}, 0))
-    return HttpResponse(text([up, *found]), KIND)
+            up.append(({"collector": name}, 0))
+    told = Gauge("collector_up", "Whether this part of the figures could be read.", up)
+    return HttpResponse(text([told, *found]), KIND)
 
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="metrics"'}
@@ -62,9 +63,10 @@ def _bounded() -> None:
 
 
 def _self_check() -> list[Gauge]:
-    offences = Gauge("invariant_offences", "Rows that break a promise, when the beat last looked. Always 0.")
-    at = Gauge("self_check_timestamp_seconds", "When the beat last looked at this promise.")
-    for check in SelfCheck.objects.order_by("name"):
-        offences.values.append(({"invariant": check.name}, check.offences))
-        at.values.append(({"invariant": check.name}, check.at.timestamp()))
-    return [offences, at]
+    checks = SelfCheck.objects.order_by("name")
+    offences = [({"invariant": check.name}, check.offences) for check in checks]
+    at = [({"invariant": check.name}, check.at.timestamp()) for check in checks]
+    return [
+        Gauge("invariant_offences", "Rows that break a promise, when the beat last looked. Always 0.", offences),
+        Gauge("self_check_timestamp_seconds", "When the beat last looked at this promise.", at),
+    ]
