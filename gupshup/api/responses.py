@@ -20,7 +20,8 @@ any other 4xx                                          REJECTED
 5xx, whatever the body says                            UNCERTAIN: a gateway can fail after the backend accepted
 =====================================================  ===========================================================
 
-Calls that send nothing (lists, wallet, subscriptions) are sorted alike, but need no id to succeed.
+Calls that send nothing (lists, wallet, subscriptions) are sorted alike, but need no id to succeed, nor a body: those
+that ask for a value find none in it.
 """
 
 import math
@@ -253,6 +254,8 @@ def _first(value: Any) -> Mapping[str, Any]:
 
 
 def _sort_success(facts: _Facts, sends: bool, complete: bool) -> GupshupResponse:
+    if not sends and complete and not facts.data and not facts.fields:  # 204, or 202 with nothing to say: it is done
+        return facts.answer(Outcome.ACCEPTED, None)
     if not facts.fields and (sends or not isinstance(facts.data, list)):
         return facts.answer(Outcome.UNCERTAIN, "bad_answer")
     if facts.refuses or facts.hints_at_error:

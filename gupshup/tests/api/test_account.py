@@ -13,7 +13,7 @@ from gupshup.api.account import NEEDED_MODES, PAGE, Wallet
 from gupshup.api.client import GupshupService
 from gupshup.api.drafts import TemplateDraft
 from gupshup.api.responses import Outcome
-from gupshup.tests.api.servers import Request, reply, serving
+from gupshup.tests.api.servers import Request, answering, reply, serving
 
 APP = "6f1d3c6a-2f0e-4d5b-9a55-5a8f2f1b7c01"
 
@@ -270,3 +270,11 @@ def test_a_file_is_uploaded():
 def test_a_message_is_marked_as_read():
     with serving(routes({f"PUT /wa/app/{APP}/msg/wamid.X%3D/read": ("202 Accepted", {"status": "success"})})) as server:
         assert client(server.url()).mark_read("wamid.X=").success
+
+
+def test_an_answer_without_a_body_ends_a_call_but_holds_no_value():
+    with serving(answering(reply(b"", "202 Accepted"))) as server:
+        assert client(server.url()).mark_read("wamid.X=").success
+        assert client(server.url()).delete_subscription("1").success
+        assert client(server.url()).wallet().value is None
+        assert client(server.url()).subscriptions().response.error_code == "bad_answer"

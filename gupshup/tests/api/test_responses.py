@@ -207,6 +207,8 @@ def test_a_refusal_counts_even_when_its_body_broke_off():
         (200, {"status": "success", "balance": 41.9}, ACCEPTED),
         (200, {"status": "success", "templates": []}, ACCEPTED),
         (200, [], ACCEPTED),
+        (204, "", ACCEPTED),
+        (202, "", ACCEPTED),
         (200, {"message": "Success", "status": "error"}, REJECTED),
         (400, error("Template Already exists with same namespace and elementName and languageCode"), REJECTED),
         (400, error("Subscription Does Not Exist"), REJECTED),
