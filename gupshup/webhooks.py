@@ -47,6 +47,7 @@ _KEEP = """
         RETURNING id, xmax = 0 AS is_new)
     INSERT INTO gupshup_arrival (callback_id) SELECT id FROM kept WHERE is_new"""
 _ROW = "(%s, %s, %s, %s, %s)"
+WAIT = 9.0  # seconds for the turn in the next commit; the provider waits 10
 TOGETHER = 100  # callbacks in one commit at most
 TOGETHER_BYTES = 4 * MAX_BODY
 
@@ -126,23 +127,33 @@ class Post:
 class Together:
     """Callbacks that arrive while a commit is under way share the next one. Nobody returns before his is committed.
 
-    There is no thread behind it: whoever finds nobody writing writes for all who wait, on his own connection.
+    There is no thread behind it: whoever finds nobody writing writes for all who wait, on his own connection. Who waits
+    holds none, or the writer might find the pool empty; and waits no longer than the provider does.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._waiting: list[Post] = []
-        self._writing = False
+        self._writing_since: float | None = None
 
     def write(self, post: Post) -> None:
+        """Returns once the row is committed, else raises the database's error."""
         with self._lock:
             self._waiting.append(post)
-            leads = not self._writing
-            self._writing = True
-        if not leads:
-            post.turn.acquire()  # it is written, or it is our turn to write
-        if not post.written:
-            self._write_those_who_wait()
+            # A writer who does not come back (a connection that nobody ends) must not hold up everybody else.
+            leads = self._writing_since is None or monotonic() > self._writing_since + WAIT
+            if leads:
+                self._writing_since = monotonic()
+        until = monotonic() + WAIT
+        while not post.written:
+            if leads:
+                self._write_those_who_wait()
+            else:
+                _give_connection_back()
+                if not post.turn.acquire(timeout=max(0.0, until - monotonic())):
+                    self._leave(post)
+                    raise OperationalError("the commit before ours did not end")
+            leads = not leads and not post.written  # it is written, or it is our turn to write
         if isinstance(post.error, OperationalError | InterfaceError):
             raise post.error  # the database's trouble: everybody's
         if post.error is not None:
@@ -152,7 +163,8 @@ class Together:
         batch = self._take()
         error: Exception | None = OperationalError("the writing was interrupted")
         try:
-            insert(batch)
+            if batch:
+                insert(batch)
             error = None
         except Exception as raised:
             error = raised
@@ -161,9 +173,21 @@ class Together:
                 post.error, post.written = error, True
                 post.turn.release()
             with self._lock:
-                self._writing = bool(self._waiting)
-                if self._waiting:
-                    self._waiting[0].turn.release()
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """The next one's turn. The lock is held."""
+        self._writing_since = monotonic() if self._waiting else None
+        if self._waiting:
+            self._waiting[0].turn.release()
+
+    def _leave(self, post: Post) -> None:
+        """Wait no more. Should it be written all the same, the provider's second try only raises its count."""
+        with self._lock:
+            if post in self._waiting:
+                self._waiting.remove(post)
+                if post.turn.acquire(blocking=False):  # just now it became our turn
+                    self._hand_over()
 
     def _take(self) -> list[Post]:
         """The first of those who wait, as many as may share a commit."""
@@ -176,6 +200,12 @@ class Together:
                 count += 1
             batch, self._waiting = self._waiting[:count], self._waiting[count:]
             return batch
+
+
+def _give_connection_back() -> None:
+    """To the pool, for those who write; a test's own transaction stays."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def insert(posts: Sequence[Post]) -> None:
@@ -240,6 +270,7 @@ def _body(request: HttpRequest) -> bytes:
 
 
 _known: list[tuple[float, list[tuple[int, bytes]]]] = []
+_reading = Lock()
 
 
 def owner(given: str) -> int | None:
@@ -254,10 +285,18 @@ def owner(given: str) -> int | None:
 
 
 def _secrets() -> list[tuple[int, bytes]]:
-    if not _known or _known[0][0] < monotonic():
+    if (known := _known[:1]) and (known[0][0] > monotonic() or _reading.locked()):
+        return known[0][1]  # what was known a moment ago will do while another looks whether it still holds
+    if not _reading.acquire(timeout=WAIT):
+        raise OperationalError("the senders could not be read")
+    try:
+        if (known := _known[:1]) and known[0][0] > monotonic():
+            return known[0][1]  # somebody has just looked
         rows = [(sender.pk, secret.encode()) for sender in Sender.objects.all() for secret in sender.secrets]
         _known[:] = [(monotonic() + MEMORY, rows)]
-    return _known[0][1]
+        return rows
+    finally:
+        _reading.release()
 
 
 @receiver((post_save, post_delete), sender=Sender)
