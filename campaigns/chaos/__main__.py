@@ -48,6 +48,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=None, metavar="T", help="begin no run after so many seconds")
     parser.add_argument("--resume", type=Path, default=None, metavar="FILE", help="go on with the runs of this file")
     parser.add_argument("--points", default="", metavar="NAMES", help="directed runs: 'all', or names with commas")
+    parser.add_argument(
+        "--broker", action="store_true", help="Celery workers, and a broker that is emptied and stopped"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the folders of clean runs too")
     parser.add_argument("--stop-at-failure", action="store_true", help="end with the first run that is not clean")
     return parser.parse_args(arguments)
@@ -95,6 +98,8 @@ def _plan(options: argparse.Namespace, index: int) -> Plan:
     from campaigns.chaos import plan, points
 
     seed = options.seed + index
+    if options.broker:
+        return plan.with_broker(seed)
     if not options.points:
         return plan.draw(seed)
     cells = plan.cells(list(points.POINTS) if options.points == "all" else options.points.split(","))

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from campaigns.chaos import brokers
+
 if TYPE_CHECKING:
     from campaigns.chaos.plan import Action
     from campaigns.chaos.play import Run
@@ -67,6 +69,18 @@ def terminate_backends(run: Run, action: Action) -> bool:
 
 def lock_sender(run: Run, action: Action) -> bool:
     _beside(run, "lock", partial(_quietly, lambda: run.world.lock_sender(action.seconds)), outage=False)
+    return True
+
+
+def flush_broker(run: Run, action: Action) -> bool:
+    brokers.flush(run.world.broker)
+    return True
+
+
+def stop_broker(run: Run, action: Action) -> bool:
+    if (stopping := run.others.get("broker")) is not None and run.lives(stopping):
+        return False
+    _beside(run, "broker", lambda: brokers.stop_for(run.world.broker, action.seconds), outage=False)
     return True
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from campaigns.chaos import points, timing
 from campaigns.chaos.points import KILL, LOSE, STOP, Trap
@@ -71,6 +71,10 @@ class Action:
     seconds: float = 0.0
 
 
+# Who nudges: nobody (`manage.py dispatch`), Celery over Valkey, nobody beside a broker that is away all the time.
+NO_BROKER, CELERY, AWAY = "none", "celery", "away"
+
+
 @dataclass(frozen=True)
 class Plan:
     """`traps` are handed out to the workers in the order in which they are started; `web_traps` to the web."""
@@ -85,6 +89,7 @@ class Plan:
     behaviour: dict[str, object] = field(default_factory=lambda: dict(BEHAVIOUR))
     lost_calls: float = 0.0  # share of calls that never leave us: refused connections, names that do not resolve
     rate: Rate = FAST
+    broker: str = NO_BROKER
 
     @property
     def fault_spec(self) -> str:
@@ -111,6 +116,18 @@ def draw(seed: int) -> Plan:
         lost_calls=dice.choice((0.0, 0.03)),
         rate=SLOW if dice.random() < 0.12 else FAST,
     )
+
+
+def with_broker(seed: int) -> Plan:
+    """Real Celery workers, and a broker that is emptied and stopped; now and then one that never is there."""
+    dice = random.Random(f"broker/{seed}")
+    drawn = draw(seed)
+    if dice.random() < 0.2:
+        return replace(drawn, family="broker-away", broker=AWAY)
+    attacks = [Action(_moment(dice), "flush_broker") for _ in range(dice.randint(1, 4))]
+    attacks += [Action(_moment(dice), "stop_broker", seconds=dice.uniform(0.3, 1.5)) for _ in range(dice.randint(0, 2))]
+    actions = tuple(sorted((*drawn.actions, *attacks), key=lambda action: action.at))
+    return replace(drawn, family="broker", broker=CELERY, actions=actions)
 
 
 def cells(names: list[str]) -> list[tuple[str, int]]:

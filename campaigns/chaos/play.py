@@ -18,11 +18,11 @@ from typing import Any
 import psycopg
 from django.core.handlers.wsgi import WSGIHandler
 
-from campaigns.chaos import children, roles, timing
+from campaigns.chaos import brokers, children, roles, timing
 from campaigns.chaos.attacks import ATTACKS, Outage
 from campaigns.chaos.children import Child
 from campaigns.chaos.journal import Journal
-from campaigns.chaos.plan import EXPECTED, SPEED, WORKERS, Action, Plan
+from campaigns.chaos.plan import CELERY, EXPECTED, NO_BROKER, SPEED, WORKERS, Action, Plan
 from campaigns.chaos.points import Trap
 from campaigns.chaos.progress import Calls, Progress
 from campaigns.chaos.world import PATIENCE, Provider, World, listen, webhook_at
@@ -72,6 +72,7 @@ class Run:
 
     def play(self) -> Provider:
         """Everything up to quiet; answers the provider, still alive. Raises NotQuietError."""
+        self._use_broker()
         flags = ("--seed", str(self.plan.seed), "--speed", str(SPEED), "--faults", self.plan.fault_spec)
         provider = Provider(self.folder, webhook_at(self.listener), *flags)
         try:
@@ -88,6 +89,14 @@ class Run:
         return provider
 
     # -- setting up
+    def _use_broker(self) -> None:
+        """Before anything is forked: every process of the run publishes there."""
+        if self.plan.broker == CELERY:
+            brokers.use(self.world.broker.start())
+            brokers.flush(self.world.broker)
+        else:
+            brokers.use("memory://" if self.plan.broker == NO_BROKER else brokers.NOWHERE)
+
     def _stage(self, provider: Provider) -> None:
         chosen = [next(one for one in provider.templates() if one["params_due"] == due) for due in (1, 0)]
         child = self.fork("prepare", lambda _: roles.prepare(provider.api_url, chosen, self.plan.rate))
@@ -102,6 +111,8 @@ class Run:
         self._start_web()
         for name, role in (("sampler", roles.sampler), ("operator", roles.operator)):
             self.others[name] = self.fork(name, role)
+        for n in range(brokers.BEATS if self.plan.broker == CELERY else 0):
+            self.others[f"beat-{n}"] = self.fork(f"beat-{n}", brokers.beat)
         for n in range(roles.LAUNCHERS):
             traps = self.plan.launcher_traps if n == 0 else ()
             self.others[f"rivals-{n}"] = self.fork(f"rivals-{n}", partial(roles.rivals, traps=traps))
@@ -131,7 +142,10 @@ class Run:
     def _start_worker(self, slot: int) -> None:
         name, traps = self._next("worker", self.plan.traps)
         lost = 0.0 if self._ending else self.plan.lost_calls
-        self.workers[slot] = self.fork(name, partial(roles.worker, traps=traps, lost_calls=lost))
+        body = partial(roles.worker, traps=traps, lost_calls=lost)
+        if self.plan.broker == CELERY:
+            body = partial(brokers.worker, traps=traps, lost_calls=lost, harm=roles.lose_calls)
+        self.workers[slot] = self.fork(name, body)
 
     def _start_web(self) -> None:
         name, traps = self._next("web", self.plan.web_traps)
@@ -192,6 +206,15 @@ class Run:
         if (web := self.others.get("web")) is not None and web.pid == pid:
             self._due.append((monotonic() + RESTART_PAUSE, self._start_web))
 
+    @staticmethod
+    def lives(child: Child) -> bool:
+        """Our own child: it is there until it is buried."""
+        try:
+            os.kill(child.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
     def is_frozen(self, child: Child) -> bool:
         return any(frozen.child.pid == child.pid for frozen in self._frozen)
 
@@ -212,7 +235,7 @@ class Run:
     def _look_for_the_database(self) -> None:
         """An outage ends when the one that struck is gone and the database answers."""
         striking = any(
-            name in self.others and _lives(self.others[name]) for name in ("restart", "backend", "terminate")
+            name in self.others and self.lives(self.others[name]) for name in ("restart", "backend", "terminate")
         )
         if striking or not any(outage.until == math.inf for outage in self.outages):
             return
@@ -282,21 +305,13 @@ class Run:
         self.listener.close()
 
 
-def _lives(child: Child) -> bool:
-    """Our own child: it is there until it is buried."""
-    try:
-        os.kill(child.pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 _RESTLESS = """
     SELECT (SELECT count(*) FROM campaigns_campaign WHERE status NOT IN ('finished', 'cancelled')) AS campaigns,
            (SELECT count(*) FROM campaigns_message WHERE status = 0) AS pending,
            (SELECT count(*) FROM campaigns_message WHERE status = 10) AS sending,
            (SELECT count(*) FROM campaigns_attempt WHERE state = 'intent') AS intents,
-           (SELECT count(*) FROM gupshup_callback WHERE due_at IS NOT NULL) AS unread,
+           (SELECT count(*) FROM gupshup_arrival)
+               + (SELECT count(*) FROM gupshup_callback WHERE due_at IS NOT NULL) AS unread,
            (SELECT count(*) FROM gupshup_callback) AS callbacks,
            (SELECT count(*) FROM campaigns_attempt) AS attempts,
            (SELECT count(*) FROM campaigns_message m WHERE m.status = 0 AND EXISTS (

@@ -29,6 +29,8 @@ class Result:
     @property
     def replay(self) -> str:
         """The further arguments that this run needs to be played again."""
+        if self.family.startswith("broker"):
+            return " --broker"
         if not self.family.startswith("point-"):
             return ""
         point, _, passing = self.family.removeprefix("point-").rpartition("-")

@@ -98,12 +98,17 @@ def worker(journal: Journal, traps: Sequence[points.Trap], lost_calls: float) ->
     """`manage.py dispatch`, with short waits, until SIGTERM."""
     timing.shorten()
     watch_sending(journal)
-    if lost_calls:
-        transport.perform = _sometimes_lost(transport.perform, lost_calls)
+    lose_calls(lost_calls)
     points.arm(traps, journal)
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     dispatch.run(stop)
+
+
+def lose_calls(share: float) -> None:
+    """A share of this process's calls never leaves it."""
+    if share:
+        transport.perform = _sometimes_lost(transport.perform, share)
 
 
 def _sometimes_lost(perform: Any, share: float) -> Any:

@@ -20,6 +20,7 @@ from psycopg.rows import dict_row
 from whatsapp_campaigns.local.bootstrap import ROOT
 from whatsapp_campaigns.local.postgres import Postgres
 from whatsapp_campaigns.local.processes import read_pid
+from whatsapp_campaigns.local.valkey import Valkey
 
 SECRET = "a-secret-for-chaos"  # noqa: S105 - of a webhook that only the simulator knows
 PATIENCE = 120  # seconds for a server that lives to answer, however slow the machine
@@ -36,6 +37,7 @@ class World:
         self.folder = folder
         self.postgres = Postgres(folder / "postgres", home=home, throwaway=True)
         self.url = self.postgres.start()
+        self.broker = Valkey(folder / "valkey")  # started by the first run that wants it
 
     def connect(self) -> psycopg.Connection[dict[str, Any]]:
         """A plain connection. Raises psycopg.OperationalError while the server is away."""

@@ -1,4 +1,4 @@
-"""From a fresh clone to a working `.venv`: `python -I bootstrap.py (demo|test|bench|chaos) [arguments]`.
+"""From a fresh clone to a working `.venv`: `python -I bootstrap.py (demo|test|bench|chaos|mutants) [arguments]`.
 
 Standard library only and one file, because nothing is installed yet; the other modules of this package lean on
 it, not the other way round. Everything is written inside the clone, except the caches of pip and uv.
@@ -28,12 +28,14 @@ REQUIREMENTS = {
     "test": "requirements-dev.txt",
     "bench": "requirements.txt",
     "chaos": "requirements.txt",
+    "mutants": "requirements-dev.txt",
 }
 PROGRAMS = {
     "demo": "whatsapp_campaigns.local.demo",
     "test": "whatsapp_campaigns.local.checks",
     "bench": "campaigns.bench.main",
     "chaos": "campaigns.chaos.__main__",
+    "mutants": "campaigns.chaos.mutants",
 }
 HELP = {
     "demo": """\
@@ -60,6 +62,8 @@ bin/bench sending            envois, rythme, file, lancement             calls, 
 bin/bench inbound            webhook, statuts, rapports                  webhook, statuses, reports
     --quick                  moins de deux minutes, en plus petit        under two minutes, smaller
     --only PART,…            sending: calls pace claim launch            inbound: webhook statuses reports
+                             et seulement ainsi / and only so            inbound: soak hostile answers
+    --minutes N              durée de « soak » (30)                      how long soak lasts (30)
     --json                   à la fin, les chiffres en une ligne         the figures as one line at the end
 
 Une base PostgreSQL à usage unique est démarrée dans .data/, puis effacée ; .env n'est pas lu. docs/performance.md
@@ -72,6 +76,13 @@ bin/chaos --runs N           N campagnes pendant que tout tombe          N campa
 
 Une base PostgreSQL à usage unique est démarrée dans .data/, puis effacée ; .env n'est pas lu. docs/chaos.md
 A throw-away PostgreSQL is started in .data/, then removed; .env is not read. docs/chaos.md""",
+    "mutants": """\
+bin/mutants                  une garde ôtée à la fois : qui le voit ?    one guard taken away at a time: who notices?
+    --only NAMES             ces gardes seulement                        these guards only
+    --runs N                 essais de bin/chaos pour ce qui passe       runs of bin/chaos for what passes the tests
+
+Tout se passe dans une copie du projet, dans .data/, puis effacée. docs/mutants.md
+All happens in a copy of the project in .data/, then removed. docs/mutants.md""",
 }
 DEBIAN_LINE = "apt-get install python3-venv"
 
@@ -83,7 +94,7 @@ INSTALLER_NAMES = re.compile(
 )
 INHERITED_NAMES = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TERM|COLORTERM|NO_COLOR|COLUMNS|LINES|TZ|TMPDIR|PG_BIN|CI"
-    r"|HYPOTHESIS_PROFILE|ANY_BYTES_EXAMPLES"
+    r"|HYPOTHESIS_PROFILE|ANY_BYTES_EXAMPLES|FUZZ_EXAMPLES|FUZZ_ONLY"
 )
 # Options by the same door that would send the packages elsewhere.
 INSTALLER_TRAPS = re.compile(
