@@ -31,5 +31,11 @@ def why(response: GupshupResponse) -> str:
         told = in_language(entry.what)
     else:
         told = explain(entry.code)
-    words = f"(Gupshup: {response.error_message})" if response.error_message and response.http_status else ""
-    return " ".join(filter(None, (told, words)))
+    return " ".join(filter(None, (told, quoted(response))))
+
+
+def quoted(response: GupshupResponse) -> str:
+    """The provider's own words, in brackets; empty when it said none."""
+    if not response.error_message or not response.http_status:
+        return ""
+    return _("(Gupshup: %(words)s)") % {"words": response.error_message}

@@ -8,11 +8,12 @@ from functools import cached_property
 
 from django.utils.translation import gettext as _
 
+from gupshup.api import errors
 from gupshup.api.client import GupshupService
-from gupshup.api.responses import Outcome
+from gupshup.api.responses import GupshupResponse, Outcome
 from gupshup.diagnosis.finding import Finding, Level, attention, error, ok, why
 from gupshup.models import Sender
-from gupshup.words import explain
+from gupshup.words import explain, in_language, quoted
 
 # A message that can reach nobody. If Gupshup looks at the key, the name and the number before it looks at this one, its
 # answer says whether they are right; that it does is not documented, so a call with a wrong name is held against it.
@@ -59,7 +60,7 @@ class Credentials:
                 why(response),
             )
         if response.error_code == "authentication_failed":
-            return error("key", _("Gupshup refuses the API key."), why(response))
+            return _refused_key(response)
         if response.error_code in _MISMATCHES:
             return self._mismatch()
         if response.error_code == "wrong_address":
@@ -87,7 +88,7 @@ class Credentials:
         if self.service.app_id:
             answers.append(self.service.templates().response)
         if all(response.error_code == "authentication_failed" for response in answers):
-            return error("key", _("Gupshup refuses the API key."), why(answers[0]))
+            return _refused_key(answers[0])
         advice = _("manage.py check_gupshup --live NUMBER shows it: it sends one message to yourself.")
         return attention(
             "credentials_unseen",
@@ -128,6 +129,11 @@ class Credentials:
         text = _("This machine's clock is %(seconds)d s away from Gupshup's.") % {"seconds": abs(off).total_seconds()}
         advice = _("Set the clock by NTP: 24 h windows and reports are judged by it.")
         yield error("clock", text, advice) if abs(off) > MOST_SKEW else attention("clock", text, advice)
+
+
+def _refused_key(response: GupshupResponse) -> Finding:
+    advice = in_language(errors.lookup("authentication_failed").advice)
+    return error("key", _("Gupshup refuses the API key."), f"{advice} {quoted(response)}".strip())
 
 
 def look(sender: Sender, credentials: Credentials) -> Iterator[Finding]:

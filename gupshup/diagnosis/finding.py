@@ -38,5 +38,7 @@ def error(code: str, text: str, advice: str = "") -> Finding:
 
 
 def why(response: GupshupResponse) -> str:
-    """What an answer says is wrong. A place that is not found says nothing of the API address when others are."""
-    return "" if response.error_code == "wrong_address" else words.why(response)
+    """What an answer says is wrong. A place that is not found says nothing of the API address when others are, and one
+    that is not ours says nothing of name and number, which have been tried.
+    """
+    return "" if response.error_code in ("wrong_address", "invalid_app_details") else words.why(response)

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from gupshup.api.client import GupshupService
 from gupshup.api.templates import SPECIAL, TemplateInfo
 from gupshup.diagnosis.finding import Finding, attention, error, ok, why
-from gupshup.models import Sender
+from gupshup.models import Sender, Template
 
 STALE = timedelta(hours=26)  # the beat reads them hourly
 TROUBLED = ("PAUSED", "DISABLED", "REJECTED")
@@ -50,7 +50,7 @@ def _approved(listed: tuple[TemplateInfo, ...]) -> Finding:
         told = ngettext("%(n)d template is approved.", "%(n)d templates are approved.", approved)
         return ok("templates", told % {"n": approved})
     if listed:
-        states = Counter(one.status.lower() for one in listed)
+        states = Counter(_state(one) for one in listed)
         said = ", ".join(f"{count} {state}" for state, count in states.most_common())
         text = _("No template is approved (%(states)s): no campaign can start.") % {"states": said}
     else:
@@ -58,10 +58,16 @@ def _approved(listed: tuple[TemplateInfo, ...]) -> Finding:
     return error("no_template", text, _("Write one (Templates, New template) and wait until Meta has approved it."))
 
 
+def _state(template: TemplateInfo) -> str:
+    """Its status in the reader's language."""
+    known = template.status in Template.Status.values
+    return str(Template.Status(template.status).label) if known else template.status.lower()
+
+
 def _troubled(listed: tuple[TemplateInfo, ...]) -> Iterator[Finding]:
     found = [one for one in listed if one.status in TROUBLED]
     if found:
-        names = ", ".join(f"{one.name} ({one.language}, {one.status.lower()})" for one in found[:MOST_NAMES])
+        names = ", ".join(f"{one.name} ({one.language}, {_state(one)})" for one in found[:MOST_NAMES])
         more = "…" if len(found) > MOST_NAMES else ""
         yield attention(
             "templates_troubled",
