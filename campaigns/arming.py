@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from django.db import connection, transaction
 from django.utils.functional import Promise
@@ -139,13 +139,18 @@ def lock() -> None:
     sql.run("LOCK TABLE campaigns_arming IN SHARE ROW EXCLUSIVE MODE", {})
 
 
-def begin_hold() -> datetime:
-    """Disarm while a hold is under way; answers since when: an interrupted one goes on as it began."""
+def begin_hold(although_armed: bool = False) -> datetime | None:
+    """Disarm while a hold is under way; answers since when: an interrupted one goes on as it began.
+
+    None when the database is armed, perhaps by a rival's hold that has just ended.
+    """
     with transaction.atomic(durable=True):
         lock()
+        if not although_armed and not trouble():
+            return None
         # The row is changed and not written anew: it stays disarmed whatever becomes of the hold.
         if not sql.run("UPDATE campaigns_arming SET holding_since = COALESCE(holding_since, clock_timestamp())", {}):
             sql.run("INSERT INTO campaigns_arming (holding_since) VALUES (clock_timestamp())", {})
         found = sql.row("SELECT min(holding_since) FROM campaigns_arming", {})
         assert found is not None
-        return found[0]
+        return cast("datetime", found[0])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 STEP = 1_000
 RESTORED = "restored"  # the error code of the attempts that stand for what may have left
-READ_SECONDS = 60.0  # for the inbox, each time
+READ_SECONDS = 600.0  # for the inbox at most, each time
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,19 @@ def arm(actor: User | None = None, why: str = "") -> bool:
     return True
 
 
-def hold(actor: User | None = None, why: str = "", tell: Callable[[int], None] = lambda done: None) -> int:
+def hold(
+    actor: User | None = None,
+    why: str = "",
+    tell: Callable[[int], None] = lambda done: None,
+    although_armed: bool = False,
+) -> int:
     """Make uncertain all that waits in campaigns that have started by now, then arm; answers how many messages.
 
     `tell` hears the number so far. Nothing is sent meanwhile; the senders begin with a fresh window of their pace.
     """
-    since = arming.begin_hold()
+    since = arming.begin_hold(although_armed)
+    if since is None:
+        return 0
     _start_what_is_due()
     ingest.run(READ_SECONDS)  # answers that came before the backup: their Messages 2 have perhaps left, too
     done = _hold_all(0, tell)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.urls import reverse
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +67,19 @@ def test_a_database_that_was_just_made_is_armed(client):
     assert client.get("/readyz").json()["checks"]["arming"] == "ok"
 
 
+@pytest.mark.django_db
+def test_what_a_role_may_not_ask_is_an_empty_sign_and_no_error():
+    if sql.row("SELECT rolsuper FROM pg_roles WHERE rolname = current_user", {}) != (True,):
+        pytest.skip("only a superuser can refuse a function of the server's to the others")
+    for function in ("pg_control_system()", "pg_current_wal_lsn()"):
+        sql.run(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC", {})
+    sql.run("SET LOCAL ROLE pg_read_all_data", {})
+    assert arming.trouble() == ["cluster", "timeline"]  # they were told when it was armed
+    found = sql.row("SELECT cluster, timeline, database, home FROM campaigns_place()", {})
+    assert found[:2] == (None, None)
+    assert all(found[2:])
+
+
 # -- as if it had been restored: the row is another's
 
 
@@ -107,6 +121,15 @@ def test_a_drain_asks_again_on_a_new_connection(elsewhere, sender):
     move(cluster="cluster + 1")
     assert guard.lets_pass()  # asked a moment ago, on this connection
     connection.close()
+    assert not guard.lets_pass()
+
+
+def test_a_drain_that_goes_on_asks_again_now_and_then(elsewhere):
+    move(cluster="cluster - 1")
+    guard = arming.Guard()
+    assert guard.lets_pass()
+    move(cluster="cluster + 1")
+    guard.at -= arming.AGAIN
     assert not guard.lets_pass()
 
 
@@ -226,6 +249,16 @@ def test_an_operator_may_hold_what_the_program_does_not_notice(transactional_db,
     assert "Nothing was changed" in told("--hold")
     assert "uncertain: 2" in told("--hold", "--although-armed")
     assert arming.armed()
+
+
+def test_people_who_were_held_count_for_the_ceiling_when_they_are_written_to(elsewhere, launched, gupshup, sender):
+    gupshup()
+    launched(people=3)
+    holding.hold()
+    type(sender).objects.update(tat="2020-01-01T00:00Z", ceiling=1)
+    Attempt.objects.update(started_at=timezone.now() - timedelta(minutes=1))
+    assert reconciling.resend(list(Message.objects.values_list("id", flat=True)), None, "compared") == 3
+    assert sending.drain(sender, seconds=5) == 1
 
 
 def test_a_person_resends_what_was_held(elsewhere, launched, gupshup, sender):

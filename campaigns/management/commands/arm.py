@@ -41,7 +41,7 @@ class Command(BaseCommand):
                 raise CommandError(f"there is no user {options['by']}")
             signs = arming.trouble()
             if options["hold"] and (signs or options["although_armed"]):
-                done = holding.hold(actor, options["why"], self._tell)
+                done = holding.hold(actor, options["why"], self._tell, options["although_armed"])
                 self.stdout.write(_("Armed. Messages made uncertain: %(n)d") % {"n": done})
             elif options["nothing_was_sent_since"] and signs:
                 holding.arm(actor, options["why"])
@@ -65,7 +65,9 @@ def _report(signs: list[str]) -> Iterator[str]:
     found = holding.waiting()
     yield _("What waits, and may have left already:") if found else _("No message waits.")
     for one in found:
-        yield f"- {one.campaign.pk} “{one.campaign}”, {one.campaign.get_status_display()}: {_counts(one)}"
+        campaign = one.campaign
+        names = {"id": campaign.pk, "name": campaign.name, "status": campaign.get_status_display()}
+        yield _("- %(id)d “%(name)s” (%(status)s): %(counts)s") % {**names, "counts": _counts(one)}
     yield ""
     yield _("If something may have left after the backup was made, or if you do not know:")
     yield "    manage.py arm --hold"
