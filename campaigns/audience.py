@@ -63,7 +63,9 @@ def audience(campaign: Campaign) -> QuerySet[Any]:
         When(opted_out_at__isnull=False, then=Value(Reason.OPTED_OUT.value)),
         When(invalid_at__isnull=False, then=Value(Reason.INVALID_NUMBER.value)),
     ]
-    for n, value in enumerate(values):
+    for n, (spec, value) in enumerate(zip(campaign.params, values, strict=True)):
+        if stand_in(spec):
+            continue  # never empty then, and looking at it costs as much as rendering it
         people = people.annotate(**{f"value_{n}": value})
         reasons.append(When(**{f"value_{n}": ""}, then=Value(Reason.MISSING_VARIABLE.value)))
     if campaign.sender.person_cap is not None:
@@ -74,16 +76,21 @@ def audience(campaign: Campaign) -> QuerySet[Any]:
 
 def value_of(spec: dict[str, Any]) -> Combinable:
     """One variable: the field with white space made single spaces (Meta refuses others, 132018), else its stand-in."""
-    stand_in = Value(" ".join(clean_param(spec.get("text", "")).split()), output_field=TextField())
+    instead = Value(stand_in(spec), output_field=TextField())
     name = str(spec.get("field", ""))
     if name in PLAIN_FIELDS:
         source: Any = Cast(F(name), TextField())
     elif name.startswith("attributes."):
         source = KeyTextTransform(name.removeprefix("attributes."), "attributes")
     else:
-        return stand_in
+        return instead
     bare = _replaced(_replaced(source, rf"{SPACE}+", " "), EDGE, "")
-    return Coalesce(NullIf(bare, Value("")), stand_in, output_field=TextField())
+    return Coalesce(NullIf(bare, Value("")), instead, output_field=TextField())
+
+
+def stand_in(spec: dict[str, Any]) -> str:
+    """The fixed text of a variable, or what stands in when its field is empty."""
+    return " ".join(clean_param(spec.get("text", "")).split())
 
 
 # White space as Unicode has it, whatever PostgreSQL's locale takes for it; the spaces that do not break stay inside.
