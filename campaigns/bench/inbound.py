@@ -6,8 +6,8 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
-from statistics import median
 from typing import Any
 
 from campaigns.bench.rig import SECRET, Rig, note
@@ -16,6 +16,7 @@ from whatsapp_campaigns.local.processes import free_port
 
 OURS = f"/api/webhooks/gupshup/{SECRET}"
 CONNECTIONS = 32
+KEPT = "gunicorn"  # what the product is run by; why: docs/performance.md
 
 
 def gunicorn(application: str, port: int, workers: int, threads: int) -> list[str]:
@@ -46,9 +47,10 @@ def endpoint(rig: Rig, report: Report, quick: bool) -> None:
         start(rig.serve(granian(product, ports["granian"], workers, 16), ports["granian"], "/healthz", **ours))
         view = "campaigns.bench.usual.views"
         start(rig.serve(gunicorn(view, ports["usual"], workers, 16), ports["usual"], "/webhook", **usual))
-        kept = full_speed(rig, report, ports, 1.5 if quick else 3.0, 2 if quick else 5)
+        full_speed(rig, report, ports, 1.5 if quick else 3.0, 2 if quick else 5)
         for rate in (240, 1000):
-            offered(rig, report, ports[kept], rate, 5 if quick else 20)
+            for name in ("granian", KEPT):
+                offered(rig, report, name, ports[name], rate, 5 if quick else 20)
 
 
 def load(rig: Rig, port: int, path: str, **options: Any) -> dict[str, Any]:
@@ -57,8 +59,8 @@ def load(rig: Rig, port: int, path: str, **options: Any) -> dict[str, Any]:
     return found
 
 
-def full_speed(rig: Rig, report: Report, ports: dict[str, int], seconds: float, rounds: int) -> str:
-    """As fast as each answers; answers which server is the better one for us."""
+def full_speed(rig: Rig, report: Report, ports: dict[str, int], seconds: float, rounds: int) -> None:
+    """As fast as each answers."""
     note("full speed")
     variants = {
         "gunicorn": (ports["gunicorn"], OURS, "our endpoint, gunicorn gthread"),
@@ -82,8 +84,6 @@ def full_speed(rig: Rig, report: Report, ports: dict[str, int], seconds: float, 
             )
     refused = sum(one["refused"] for results in found.values() for one in results)
     report.goal("answers that were not 2xx", "endpoint_refused", refused, "<=", 0)
-    better = max(("gunicorn", "granian"), key=lambda name: median(speeds[name]))
-    report.figures["server"] = better
     for name in ("gunicorn", "granian"):
         report.add(
             f"our endpoint, {name} ÷ its empty view",
@@ -94,19 +94,25 @@ def full_speed(rig: Rig, report: Report, ports: dict[str, int], seconds: float, 
             f"our endpoint, {name} ÷ plain DRF view", f"endpoint_{name}_of_usual", ratio(speeds[name], speeds["usual"])
         )
     report.goal(
-        f"our endpoint ({better}) ÷ plain DRF view",
+        f"our endpoint ({KEPT}) ÷ plain DRF view",
         "endpoint_of_usual",
-        ratio(speeds[better], speeds["usual"]),
+        ratio(speeds[KEPT], speeds["usual"]),
         ">=",
         2.5,
     )
-    return better
 
 
-def offered(rig: Rig, report: Report, port: int, rate: int, seconds: int) -> None:
-    note(f"{rate}/s offered")
+def offered(rig: Rig, report: Report, server: str, port: int, rate: int, seconds: int) -> None:
+    """So many a second; the bounds are those of the server that we keep."""
+    note(f"{rate}/s offered to {server}")
     found = load(rig, port, OURS, seconds=seconds, rate=rate, warm=0.5)
     name = f"{rate}/s offered"
+    if server != KEPT:
+        for percentile in ("p50", "p99"):
+            report.add(
+                f"{name} to {server}, {percentile}", f"{server}_{rate}_{percentile}", found[percentile] or 0, "ms"
+            )
+        return
     report.goal(f"{name}: done ÷ offered", f"offered_{rate}", found["done_of_offered"], ">=", 0.99)
     report.goal(f"{name}: p50 (ms)", f"offered_{rate}_p50", found["p50"], "<=", 250)
     report.goal(f"{name}: p99 (ms)", f"offered_{rate}_p99", found["p99"], "<=", 50 if rate == 240 else 1000)
@@ -115,7 +121,7 @@ def offered(rig: Rig, report: Report, port: int, rate: int, seconds: int) -> Non
 
 def statuses(rig: Rig, report: Report, quick: bool) -> None:
     """One status for each message: from the inbox, event by event through the ORM, and as one bare UPDATE."""
-    messages, rounds = (50_000, 1) if quick else (1_000_000, 2)
+    messages, rounds = (50_000, 1) if quick else (1_000_000, 1)
     workers = max(1, min(4, os.cpu_count() or 1))
 
     def fresh() -> None:
@@ -170,4 +176,4 @@ def pages(rig: Rig, report: Report, quick: bool) -> None:
     report.goal(f"report page: {sizes[1]:,} ÷ {sizes[0]:,}", "report_growth", large / small, "<=", 1.5)
 
 
-PARTS = {"webhook": endpoint, "statuses": statuses, "reports": pages}
+PARTS: dict[str, Callable[[Rig, Report, bool], None]] = {"webhook": endpoint, "statuses": statuses, "reports": pages}

@@ -3,11 +3,13 @@
 closed    each connection posts again as soon as it is answered
 offered   `rate` a second on a fixed schedule; latency counts from the scheduled instant, waiting included
 
-Bodies are message-events in the provider's v2 layout, each with ids of its own.
+Bodies are message-events in the provider's v2 layout, each with ids of its own; with `known` messages they are about
+these in turn (those that `roles.fill_accepted` makes), first `sent` for each, then `delivered`, then `read`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import select
 import socket
@@ -19,18 +21,20 @@ from typing import Any
 
 BODY = (
     b'{"app":"DemoCampagnes","timestamp":%d,"version":2,"type":"message-event","payload":{"id":"%s","gsId":"%s",'
-    b'"type":"delivered","destination":"%s","payload":{"ts":%d},'
+    b'"type":"%s","destination":"%s","payload":{"ts":%d},'
     b'"conversation":{"id":"%s","expiresAt":1790000000,"type":"marketing"},'
     b'"pricing":{"policy":"PMP","category":"marketing"}}}'
 )
+WORDS = (b"sent", b"delivered", b"read")
 HEAD = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
 class Load:
     """Posts over kept connections, and what came back."""
 
-    def __init__(self, port: int, path: str, connections: int) -> None:
-        self.port, self.path = port, path.encode()
+    def __init__(self, port: int, path: str, connections: int, known: int = 0) -> None:
+        self.port, self.path, self.known = port, path.encode(), known
+        self.before_burst: list[float] = []
         self.run_id = uuid.uuid4().hex[:20].encode()
         self.poll = select.epoll() if hasattr(select, "epoll") else select.poll()
         self.sockets: dict[int, socket.socket] = {}
@@ -57,7 +61,14 @@ class Load:
         self.posted += 1
         serial = b"%s-%012d" % (self.run_id, self.posted)
         now = int(time() * 1000)
-        body = BODY % (now, serial, serial, b"3363%08d" % (self.posted % 100_000_000), now // 1000, serial)
+        their_id, our_id, word, place = serial, serial, b"delivered", self.posted
+        if self.known:
+            turn, place = divmod(self.posted - 1, self.known)
+            place, word = place + 1, WORDS[turn % 3]
+            our_id = str(uuid.UUID(hashlib.md5(b"%d" % place, usedforsecurity=False).hexdigest())).encode()
+            their_id = b"w-%s-%012d" % (self.run_id, place)
+        phone = b"3363%08d" % (place % 100_000_000)
+        body = BODY % (now, their_id, our_id, word, phone, now // 1000, serial)
         self.begun[number] = since
         try:
             self.sockets[number].sendall(HEAD % (self.path, len(body)) + body)
@@ -118,6 +129,8 @@ class Load:
             now = monotonic()
             if now > until:
                 break
+            if burst and not self.before_burst and now >= began + seconds / 2:
+                self.before_burst = list(self.latencies)
             while sent < len(due) and due[sent] <= now and self.free:
                 self.post(due[sent])
                 sent += 1
@@ -133,10 +146,17 @@ def _length(head: bytes) -> int:
 
 
 def measure(
-    port: int, path: str, connections: int, seconds: float, rate: float = 0.0, burst: int = 0, warm: float = 0.0
+    port: int,
+    path: str,
+    connections: int,
+    seconds: float,
+    rate: float = 0.0,
+    burst: int = 0,
+    warm: float = 0.0,
+    known: int = 0,
 ) -> dict[str, Any]:
     """Run one measurement; times in milliseconds."""
-    load = Load(port, path, connections)
+    load = Load(port, path, connections, known)
     if warm:
         load.closed(warm)
         while load.begun:
@@ -145,7 +165,7 @@ def measure(
         load.refused = load.posted = 0
         load.run_id = uuid.uuid4().hex[:20].encode()
     took = load.offered(seconds, rate, burst) if rate else load.closed(seconds)
-    times = sorted(load.latencies)
+    times, before = sorted(load.latencies), sorted(load.before_burst or load.latencies)
     offered = int(rate * seconds) + burst
     in_time = min(1.0, len(times) / offered * min(1.0, (seconds + 1) / took)) if rate else 1.0
     return {
@@ -156,6 +176,8 @@ def measure(
         "p50": 1000 * times[len(times) // 2] if times else None,
         "p99": 1000 * times[int(len(times) * 0.99)] if times else None,
         "slowest": 1000 * times[-1] if times else None,
+        "p50_before_burst": 1000 * before[len(before) // 2] if before else None,
+        "p99_before_burst": 1000 * before[int(len(before) * 0.99)] if before else None,
     }
 
 

@@ -44,6 +44,7 @@ class Rig:
 
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder = folder
+        self.minutes = 30.0  # of the soak
         self.servers = Servers(folder, home=home)
         self.settings = {
             **new_settings(),

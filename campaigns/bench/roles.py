@@ -460,6 +460,27 @@ def fill_accepted(messages: int) -> dict[str, Any]:
     return {"campaign": campaign.pk}
 
 
+@role
+def fill_answerable(people: int, api_url: str) -> dict[str, Any]:
+    """A finished campaign with a Message 2; every Message 1 delivered, each with its call and its contact."""
+    from campaigns.models import Campaign
+    from gupshup.models import Sender
+
+    made = fill_accepted(people)
+    Campaign.objects.filter(pk=made["campaign"]).update(message_2="Merci {{1}} !")
+    Sender.objects.update(api_url=api_url, breaker="closed")
+    _execute("DELETE FROM contacts_contact")
+    from contacts.models import Contact
+
+    numbers = _execute("SELECT DISTINCT destination FROM campaigns_message")
+    Contact.objects.bulk_create(Contact(number=f"+{number}", first_name="Awa") for (number,) in numbers)
+    _execute(
+        """UPDATE campaigns_message m SET contact_id = c.id, status = 40
+             FROM contacts_contact c WHERE c.number = '+' || m.destination"""
+    )
+    return made
+
+
 CALLBACK = (
     '{"app":"DemoCampagnes","timestamp":%s,"version":2,"type":"message-event","payload":{"id":"%s","gsId":"%s",'
     '"type":"delivered","destination":"%s","payload":{"ts":%s},'
