@@ -78,14 +78,16 @@ def _open_campaigns(sender_id: int) -> list[int]:
     return found
 
 
+# An array and no IN: after stale statistics the planner may join, run the inner query again for each row, and each time
+# find others that are not locked yet.
 _CLAIM = """
     UPDATE campaigns_message m
        SET lease = %(lease)s, lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
-     WHERE m.id IN (
+     WHERE m.id = ANY(ARRAY(
         SELECT q.id FROM campaigns_message q {join}
          WHERE {where} AND q.next_attempt_at <= clock_timestamp()
            AND (q.lease_until IS NULL OR q.lease_until < clock_timestamp())
-         ORDER BY q.next_attempt_at, q.id LIMIT %(wanted)s FOR UPDATE OF q SKIP LOCKED)
+         ORDER BY q.next_attempt_at, q.id LIMIT %(wanted)s FOR UPDATE OF q SKIP LOCKED))
     RETURNING m.next_attempt_at, m.id, m.campaign_id, m.message_type, m.destination, m.params::text, m.content"""
 _CLAIM_SECOND = _CLAIM.format(
     join="JOIN campaigns_campaign c ON c.id = q.campaign_id AND c.status IN ('running', 'finished')",

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from campaigns import limits, outbox, sending
+from campaigns import limits, outbox, sending, sql
 from campaigns.models import Attempt, Message, NewRecipients
 from campaigns.status import Kind, Reason, Status
 from campaigns.tests.provider import accepted
@@ -102,6 +102,13 @@ def test_two_campaigns_take_turns(launched, sender):
     claimed = outbox.claim(sender.pk, uuid.uuid4(), 20, {})
     shares = [sum(item.campaign_id == campaign.pk for item in claimed) for campaign in (one, two)]
     assert shares == [10, 10]
+
+
+def test_a_claim_takes_no_more_than_it_wants_whatever_the_plan(launched, sender):
+    launched(people=30)
+    for kind in ("hashjoin", "mergejoin", "sort", "hashagg", "material"):
+        sql.run(f"SET LOCAL enable_{kind} = off", {})
+    assert len(outbox.claim(sender.pk, uuid.uuid4(), 10, {})) == 10
 
 
 def test_the_forecast_counts_pace_ceiling_and_hours(launched, sender):
