@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import Count
 from django.utils.translation import gettext as _
 from kombu import Connection
 
@@ -13,7 +14,7 @@ from campaigns.models import Campaign
 from campaigns.status import CampaignStatus
 from gupshup.diagnosis import Finding
 from gupshup.diagnosis.finding import attention, error, ok
-from gupshup.models import Sender, Template
+from gupshup.models import Callback, Sender, Template
 
 GOING = (CampaignStatus.SCHEDULED, CampaignStatus.PREPARING, CampaignStatus.RUNNING)
 MOST = 5
@@ -22,7 +23,26 @@ BROKER_SECONDS = 2
 
 def look(sender: Sender) -> Iterator[Finding]:
     yield from _templates(sender)
+    yield from _inbox(sender)
     yield _broker()
+
+
+def _inbox(sender: Sender) -> Iterator[Finding]:
+    """Callbacks that nothing follows from until a person looks at them."""
+    kept = sender.callbacks.filter(state__in=(Callback.State.FAILED, Callback.State.UNKNOWN))
+    counts = dict(kept.order_by().values_list("state").annotate(n=Count("id")))
+    if n := counts.get(Callback.State.FAILED):
+        yield attention(
+            "callbacks_set_aside",
+            _("Callbacks that could not be applied: %(n)s.") % {"n": n},
+            _("Their page in the admin says why. manage.py replay_callbacks reads them again."),
+        )
+    if n := counts.get(Callback.State.UNKNOWN):
+        yield attention(
+            "callbacks_unknown",
+            _("Callbacks in a form that this version does not understand: %(n)s.") % {"n": n},
+            _("They are kept. After an upgrade, manage.py replay_callbacks --state unknown reads them again."),
+        )
 
 
 def _templates(sender: Sender) -> Iterator[Finding]:

@@ -181,6 +181,8 @@ class Line:
     def _ask(self, line: socket.socket, said: bytes) -> bytes:
         with contextlib.suppress(OSError):  # refused before it was said to the end: the answer may be there
             line.sendall(said)
+            if b"\r\nConnection: close\r\n" in said[:1000]:
+                line.shutdown(socket.SHUT_WR)  # what is missing will not come
         answer = b""
         while b"\r\n\r\n" not in answer:
             if not (more := line.recv(65536)):

@@ -5,17 +5,21 @@ from __future__ import annotations
 import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import OperationalError, connection
+from django.urls import reverse
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected
 
-from campaigns import ingest, invariants, reports
+from campaigns import diagnosing, ingest, invariants, reports
 from campaigns.models import Interaction, Message, WhatsAppId
 from campaigns.status import Status
-from campaigns.tests.provider import accepted, now_ms, read_inbox, report, says
+from campaigns.tests.provider import accepted, now_ms, post, read_inbox, report, says
 from contacts.models import ConsentEvent, Contact
+from gupshup.api.happenings import Ping
 from gupshup.models import Callback
 
 pytestmark = pytest.mark.django_db
@@ -171,3 +175,34 @@ def test_proof_of_an_opt_out_is_kept_once(sender, launched):
     Callback.objects.replay()
     read_inbox()
     assert ConsentEvent.objects.count() == 1
+
+
+STRANGE = b'{"app":"DemoApp","type":"party-event","payload":{"cake":1}}'
+
+
+def test_what_nobody_understands_is_kept_apart_told_and_read_again_after_an_upgrade(sender, monkeypatch):
+    post(sender, STRANGE)
+    post(sender, b"\xff\xfe no text at all")
+    post(sender, {"app": "DemoApp", "type": "user-event", "payload": {"type": "sandbox-start"}})
+    read_inbox()
+    found = Callback.objects.in_state(Callback.State.UNKNOWN)
+    assert found.count() == 2
+    assert "party-event" in found.earliest("id").error
+    assert Callback.objects.in_state(Callback.State.DONE).count() == 1
+    told = [finding.code for finding in diagnosing._inbox(sender)]
+    assert told == ["callbacks_unknown"]
+    monkeypatch.setattr(ingest, "parse", lambda body, content_type: [Ping()])  # the next version understands them
+    call_command("replay_callbacks", "--state", "unknown", stdout=StringIO())
+    read_inbox()
+    assert Callback.objects.in_state(Callback.State.DONE).count() == 3
+    assert list(diagnosing._inbox(sender)) == []
+
+
+def test_the_list_of_callbacks_can_be_narrowed_to_those_not_understood(admin_client, sender):
+    post(sender, STRANGE)
+    where = reverse("admin:gupshup_callback_changelist")
+    assert "party-event" in admin_client.get(where, {"state__exact": "new"}).content.decode()
+    assert "party-event" not in admin_client.get(where, {"state__exact": "unknown"}).content.decode()
+    read_inbox()
+    assert "party-event" in admin_client.get(where, {"state__exact": "unknown"}).content.decode()
+    assert "party-event" not in admin_client.get(where, {"state__exact": "new"}).content.decode()
