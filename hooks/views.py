@@ -44,7 +44,9 @@ class Endpoints(Collection):
         endpoint = Endpoint(**given.validated_data, created_by=self.user)
         endpoint.issue()
         endpoint.save()
-        return Response(SecretSerializer(endpoint).data, status=status.HTTP_201_CREATED)
+        response = Response(SecretSerializer(endpoint).data, status=status.HTTP_201_CREATED)
+        response.kept = {**response.data, "secret": ""}  # type: ignore[attr-defined]
+        return response
 
 
 class OneEndpoint(Change):

@@ -44,7 +44,8 @@ def idempotent(handler: Handler) -> Handler:
     """For a view's `post`: work and answer are one transaction, so that a crash leaves neither.
 
     A rival with the same key waits for that transaction at the unique index. Errors are not kept: the caller may put
-    the request right and send it again under the same key.
+    the request right and send it again under the same key. What is shown only once is not kept: a response that has
+    `kept` is repeated with that in place of its data.
     """
 
     @wraps(handler)
@@ -60,7 +61,7 @@ def idempotent(handler: Handler) -> Handler:
             if kept is not None:
                 return _replay(kept, asked)
             response = handler(view, request, *args, **kwargs)
-            body = JSONRenderer().render(response.data).decode()
+            body = JSONRenderer().render(getattr(response, "kept", response.data)).decode()
             own = IdempotencyKey.objects.filter(user_id=_caller(request), key=key)
             own.update(status=response.status_code, body=body)
         return response
