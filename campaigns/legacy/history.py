@@ -213,7 +213,8 @@ _INSERT = f"""
            CASE WHEN s.message_type = 'message_2' THEN COALESCE(s.replied_at, s.created_at) + interval '24 hours' END
       FROM chunk s WHERE s.known IS NULL
         ON CONFLICT (campaign_id, destination, message_type) DO NOTHING"""
-# News of the old system since an earlier run. A message that was sent from here since is ours to tell of.
+# News of the old system since an earlier run. A message that was sent from here since is ours to tell of, and a report
+# that came here since is not undone by an older row.
 _UPDATE = f"""
     UPDATE campaigns_message t
        SET status = s.status, error_message = s.error_message, whatsapp_message_id = s.whatsapp_message_id,
@@ -225,6 +226,7 @@ _UPDATE = f"""
        AND (t.status, t.error_message, t.whatsapp_message_id, t.sent_at, t.delivered_at, t.read_at)
            IS DISTINCT FROM
            (s.status, s.error_message, s.whatsapp_message_id, s.sent_at, s.delivered_at, s.read_at)
+       AND (s.updated_at >= t.updated_at OR s.status > t.status)
        AND NOT EXISTS (SELECT FROM campaigns_attempt a WHERE a.message_id = t.id AND a.deadline > a.started_at)"""
 # Calls of the old system: of uncertain messages, and of those that a quoted answer may still name. `deadline` equal to
 # `started_at` marks them. They are released: no report about the future adopts them.

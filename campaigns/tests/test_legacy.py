@@ -256,6 +256,17 @@ def test_importing_again_brings_the_news_of_the_old_system(take):
     assert all(offences == 0 for offences in invariants.check().values())
 
 
+def test_a_report_that_came_here_since_is_not_undone_by_an_older_row(take):
+    rows = old_system()
+    take(rows)
+    reported = Message.objects.get(destination="33612340002", message_type="message_1")
+    Message.objects.filter(pk=reported.pk).update(status=Status.READ, updated_at=timezone.now())
+    rows["messages"][0] |= {"content": "Bonjour !"}  # so that the chunk is written anew
+    take(rows)
+    reported.refresh_from_db()
+    assert reported.status == Status.READ
+
+
 def test_what_was_decided_here_since_stays(take):
     rows = old_system()
     take(rows)
