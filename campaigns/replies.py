@@ -118,6 +118,7 @@ def _newest(sender_id: int, inbound: Inbound, at: datetime) -> Message | None:
             accepted_at__lte=at + statuses.SKEW,
         )
         .exclude(~Q(error_code__in=MAY_YET_ARRIVE), status=Status.FAILED)
+        .exclude(status=Status.PENDING)  # it was refused after all, and waits to be sent again
         .order_by("-accepted_at", "-id")
         .first()
     )
@@ -235,6 +236,7 @@ def _record(
 
 def _answered_is_delivered(first: Message, at: datetime, counts: bool) -> None:
     """Who answers has received it. An answer after the window does not count as a reply."""
+    statuses.end_retry_of_what_was_answered(first.pk)
     sql.run(
         """UPDATE campaigns_message
               SET status = GREATEST(status, 40), delivered_at = COALESCE(delivered_at, %(at)s),

@@ -272,14 +272,28 @@ def _late(call: Call, one: Heard) -> None:
         return
     message = Message.objects.select_for_update().get(pk=call.message_id)
     if message.status == Status.PENDING or (message.status == Status.FAILED and message.reason):
-        Attempt.objects.filter(pk=call.id, state=AttemptState.REFUSED).update(state=AttemptState.ACCEPTED)
-        sql.run(
-            """UPDATE campaigns_message
-                  SET status = 20, next_attempt_at = NULL, lease = NULL, lease_until = NULL, reason = '',
-                      updated_at = clock_timestamp()
-                WHERE id = %(id)s AND status IN (0, 35)""",
-            {"id": message.pk},
-        )
+        _end_retry(call.id, message.pk)
         news = News(message.pk)
         news.add(NEWS[word], one.at, one.report)
         advancing.messages([news])
+
+
+def end_retry_of_what_was_answered(message_id: int) -> bool:
+    """Who quotes a message has it, whatever was reported: a retry that has not begun ends. True when there was one."""
+    message = Message.objects.select_for_update().get(pk=message_id)
+    refused = message.attempts.filter(state=AttemptState.REFUSED).order_by("-id").first()
+    if message.status != Status.PENDING or refused is None:
+        return False
+    _end_retry(refused.pk, message.pk)
+    return True
+
+
+def _end_retry(attempt_id: int, message_id: int) -> None:
+    Attempt.objects.filter(pk=attempt_id, state=AttemptState.REFUSED).update(state=AttemptState.ACCEPTED)
+    sql.run(
+        """UPDATE campaigns_message
+              SET status = 20, next_attempt_at = NULL, lease = NULL, lease_until = NULL, reason = '',
+                  updated_at = clock_timestamp()
+            WHERE id = %(id)s AND status IN (0, 35)""",
+        {"id": message_id},
+    )

@@ -10,10 +10,10 @@ import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from campaigns import ingest, launching, outbox, outcomes, pacing, reconciling, sending
+from campaigns import ingest, invariants, launching, outbox, outcomes, pacing, reconciling, sending
 from campaigns.models import Attempt, Message
 from campaigns.status import Status
-from campaigns.tests.provider import read_inbox, report
+from campaigns.tests.provider import read_inbox, report, says
 from gupshup.api.responses import GupshupResponse, Outcome
 from gupshup.models import Callback, Sender
 
@@ -239,3 +239,51 @@ def test_the_databases_trouble_leaves_callbacks_due(launched, sender, monkeypatc
         with pytest.raises(OperationalError):
             ingest.run()
     assert ingest.run() == 1
+
+
+def test_a_failure_that_gupshup_itself_tells_settles_the_open_call_whatever_went_before(rivals, sender):
+    """Validates: 6.5"""
+    lease = uuid.uuid4()
+    one, other = outbox.claim(sender.pk, lease, 10, {})
+    (item,) = outbox.mark(outbox.begin(sender.pk, lease, [one]))
+    outcomes.record(sender.pk, [accepted(item, "gs-1")])
+    Sender.objects.update(tat="2020-01-01T00:00Z")
+    Attempt.objects.update(started_at=timezone.now() - timedelta(seconds=7))
+    outbox.mark(outbox.begin(sender.pk, lease, [other]))
+    report(sender, "failed", gs_id="gs-2", code=1002, destination=one.destination)
+    read_inbox()
+    assert Message.objects.get(pk=other.id).status == Status.FAILED
+    assert Message.objects.get(pk=one.id).status == Status.SUBMITTED
+
+
+@pytest.fixture
+def refused(launched, sender):
+    """A Message 1 that was accepted, then reported as failed for a passing reason: it waits to be sent again."""
+    launched(people=1)
+    lease = uuid.uuid4()
+    (item,) = outbox.mark(outbox.begin(sender.pk, lease, outbox.claim(sender.pk, lease, 1, {})))
+    outcomes.record(sender.pk, [accepted(item, "gs-1")])
+    report(sender, "failed", gs_id="gs-1", other="wa-1", code=131000, destination=item.message.destination)
+    read_inbox()
+    message = Message.objects.get()
+    assert message.status == Status.PENDING
+    return message
+
+
+def test_who_quotes_a_message_has_it_and_gets_it_no_second_time(refused, sender):
+    """Validates: 6.3, 7.2"""
+    says(sender, refused.destination, quotes="gs-1")
+    read_inbox()
+    first, second = Message.objects.order_by("id")
+    assert (first.status, first.next_attempt_at) == (Status.DELIVERED, None)
+    assert first.replied_at is not None
+    assert second.message_type == "message_2"
+    assert not any(invariants.check().values())
+
+
+def test_an_answer_without_a_quote_is_not_to_a_message_that_was_refused(refused, sender):
+    """Validates: 7.2"""
+    says(sender, refused.destination)
+    read_inbox()
+    assert list(Message.objects.values_list("message_type", "status")) == [("message_1", Status.PENDING)]
+    assert not any(invariants.check().values())
