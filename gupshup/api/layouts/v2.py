@@ -209,13 +209,14 @@ def _report(data: Fields, payload: Fields, source: Source, now: datetime) -> lis
     if not candidates and not (told and destination):
         return [Unrecognised(source=source, reason="report without an id")]
     queued = id_of(first(inner, "whatsappMessageId") or payload.get("whatsappMessageId"))
-    ours = word is Word.ENQUEUED and not gs_id  # then id is the messageId itself
+    failed = word is Word.FAILED
+    code = first({**payload, **inner}, "code", "errorCode", "errCode")
+    # Then the id is the messageId itself: WhatsApp has not seen the message yet, or Gupshup itself refused it.
+    ours = not gs_id and (word is Word.ENQUEUED or (failed and _is_gupshups(code)))
     theirs = ids_of(None if ours else own_id, queued, payload.get("meta_msg_id"))
     if word is Word.DELETED:  # the id is that of a message of the person
         candidates, theirs = (), ()
     pricing, conversation = object_of(payload.get("pricing")), object_of(payload.get("conversation"))
-    failed = word is Word.FAILED
-    code = first({**payload, **inner}, "code", "errorCode", "errCode")
     return [
         StatusReport(
             source=source,
@@ -238,6 +239,12 @@ def _report(data: Fields, payload: Fields, source: Source, now: datetime) -> lis
             conversation_id=id_of(conversation.get("id")),
         )
     ]
+
+
+def _is_gupshups(code: object) -> bool:
+    """Whether a failure bears a code of Gupshup's own numbering (1001 to 4999), and not one of Meta's."""
+    text = errors.normalise(code)
+    return text.isdecimal() and 1000 <= int(text[:9]) < 5000
 
 
 def _destination(data: Fields, payload: Fields, inner: Fields) -> str | None:
