@@ -85,7 +85,18 @@ def stop_broker(run: Run, action: Action) -> bool:
 
 
 ATTACKS: dict[str, Callable[[Run, Action], bool]] = {
-    one.__name__: one for one in (kill, stop, kill_web, restart_postgres, kill_backend, terminate_backends, lock_sender)
+    one.__name__: one
+    for one in (
+        kill,
+        stop,
+        kill_web,
+        restart_postgres,
+        kill_backend,
+        terminate_backends,
+        lock_sender,
+        flush_broker,
+        stop_broker,
+    )
 }
 
 
