@@ -37,6 +37,7 @@ from gupshup.models import Callback
 log = logging.getLogger("campaigns.ingest")
 
 BATCH = 1000
+BYTES = 2 * 1024 * 1024
 TRIES = 3
 # How long a report about a message that we do not know is kept warm (its pair of ids may still pass), and an answer
 # that may be to a call without outcome.
@@ -69,13 +70,25 @@ class Due(NamedTuple):
 
 Read = list[tuple[Due, list[Event | Told]]]
 
-_COLUMNS = "c.id, c.sender_id, c.raw, c.content_type, extract(epoch FROM c.received_at)::float8, c.tries"
+# Of the rows that a statement locks, as many bodies are fetched as fit into BYTES (and the one that no longer does): a
+# thousand of the largest would be gigabytes. Who is left out is in the next batch.
+_FETCH = """
+    SELECT id, sender_id, raw, content_type, received, tries, is_new
+      FROM (SELECT *, sum(octet_length(raw)) OVER (ORDER BY place, id) - octet_length(raw) AS before FROM mine) AS t
+     WHERE COALESCE(before, 0) < %(bytes)s ORDER BY place, id"""
+_COLUMNS = "c.id, c.sender_id, c.raw, c.content_type, extract(epoch FROM c.received_at)::float8 AS received, c.tries"
 _NEW = f"""
-    SELECT {_COLUMNS}, true FROM gupshup_arrival a JOIN gupshup_callback c ON c.id = a.callback_id
-     WHERE a.callback_id > %(after)s ORDER BY a.callback_id LIMIT %(batch)s FOR UPDATE OF a SKIP LOCKED"""
+    WITH mine AS MATERIALIZED (
+        SELECT {_COLUMNS}, true AS is_new, 0 AS place
+          FROM gupshup_arrival a JOIN gupshup_callback c ON c.id = a.callback_id
+         WHERE a.callback_id > %(after)s ORDER BY a.callback_id LIMIT %(batch)s FOR UPDATE OF a SKIP LOCKED)
+    {_FETCH}"""
 _AGAIN = f"""
-    SELECT {_COLUMNS}, false FROM gupshup_callback c
-     WHERE c.due_at <= clock_timestamp() ORDER BY c.due_at, c.id LIMIT %(batch)s FOR UPDATE SKIP LOCKED"""
+    WITH mine AS MATERIALIZED (
+        SELECT {_COLUMNS}, false AS is_new, extract(epoch FROM c.due_at)::float8 AS place
+          FROM gupshup_callback c
+         WHERE c.due_at <= clock_timestamp() ORDER BY c.due_at, c.id LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+    {_FETCH}"""
 
 _STILL_NEW = "SELECT 1 FROM gupshup_arrival WHERE callback_id = %(id)s FOR UPDATE SKIP LOCKED"
 _STILL_DUE = "SELECT 1 FROM gupshup_callback WHERE id = %(id)s AND due_at <= clock_timestamp() FOR UPDATE SKIP LOCKED"
@@ -86,15 +99,23 @@ def run(seconds: float = 20) -> int:
     until, done = monotonic() + seconds, 0
     after = 0  # an old snapshot keeps the entries of what was read: look at each of them once, not in each batch
     while monotonic() < until:
-        count, last = _batch_or_again(after)
-        done += count
-        if count < BATCH and not after:
+        batch = _batch_or_again(after)
+        done += batch.done
+        if not batch.was_full and not after:
             break
-        after = last if count == BATCH else 0
+        after = batch.last
     return done
 
 
-def _batch_or_again(after: int) -> tuple[int, int]:
+class Batch(NamedTuple):
+    """How many were read; the last new one, if more may follow it; whether it ended because it was full."""
+
+    done: int = 0
+    last: int = 0
+    was_full: bool = False
+
+
+def _batch_or_again(after: int) -> Batch:
     """Two batches may have waited for each other in a circle, and one of them was undone: it is read anew."""
     for _ in range(TRIES):
         try:
@@ -106,19 +127,16 @@ def _batch_or_again(after: int) -> tuple[int, int]:
     return _batch(after)
 
 
-def _batch(after: int) -> tuple[int, int]:
-    """Read and mark one batch of new callbacks beyond `after` and of those to be read again; answers how many, and the
-    last new one.
-    """
+def _batch(after: int) -> Batch:
+    """Read and mark one batch of new callbacks beyond `after`, and, if there is room, of those to be read again."""
     with transaction.atomic(durable=True):
         sql.run(advancing.PLAN, {})
-        found = sql.rows(_NEW, {"batch": BATCH, "after": after})
-        last = found[-1][0] if found else 0
-        if len(found) < BATCH:
-            found += sql.rows(_AGAIN, {"batch": BATCH - len(found)})
-        callbacks = list(map(Due._make, found))
+        callbacks = _claimed(_NEW, BATCH, after)
+        last = callbacks[-1].pk if _is_full(callbacks) else 0
+        if not last:
+            callbacks += _claimed(_AGAIN, BATCH - len(callbacks))
         if not callbacks:
-            return 0, 0
+            return Batch()
         now = time()
         read: Read = [(callback, _events(callback, now)) for callback in callbacks]
         reports = [one for one in read if _tells_only_reports(one[1])]
@@ -131,7 +149,7 @@ def _batch(after: int) -> tuple[int, int]:
     for due, events in read:
         if not _tells_only_reports(events):
             _alone(due, events)
-    return len(callbacks), last
+    return Batch(len(callbacks), last, _is_full(callbacks))
 
 
 def _tells_only_reports(events: Sequence[Event | Told]) -> bool:
@@ -164,6 +182,15 @@ def _apply_and_mark(read: Read) -> None:
         unknown, failed = _one_by_one(read)
     announcing.answered(due.pk for due, events in read if any(isinstance(event, Inbound) for event in events))
     _mark(read, unknown, failed)
+
+
+def _claimed(statement: str, most: int, after: int = 0) -> list[Due]:
+    return list(map(Due._make, sql.rows(statement, {"batch": most, "bytes": BYTES, "after": after})))
+
+
+def _is_full(callbacks: Sequence[Due]) -> bool:
+    """Whether the batch ended because it was full: there may be more."""
+    return len(callbacks) == BATCH or sum(len(due.raw or b"") for due in callbacks) >= BYTES
 
 
 def _events(due: Due, now: float) -> list[Event | Told]:

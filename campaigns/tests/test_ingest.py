@@ -206,3 +206,21 @@ def test_the_list_of_callbacks_can_be_narrowed_to_those_not_understood(admin_cli
     read_inbox()
     assert "party-event" in admin_client.get(where, {"state__exact": "unknown"}).content.decode()
     assert "party-event" not in admin_client.get(where, {"state__exact": "new"}).content.decode()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_batch_holds_no_more_bytes_than_it_may_and_nothing_is_left(sender, monkeypatch, again):
+    monkeypatch.setattr(ingest, "BYTES", 1_000)
+    monkeypatch.setattr(ingest, "BATCH", 4)
+    for n in range(20):
+        post(sender, b"%d" % n * (400 if n % 5 == 0 else 10))
+    if again:
+        read_inbox()
+        Callback.objects.replay()
+    sizes = []
+    mark = ingest._mark
+    monkeypatch.setattr(ingest, "_mark", lambda read, *rest: (sizes.append(len(read)), mark(read, *rest)))
+    assert ingest.run() == 20
+    assert not Callback.objects.unread().exists()
+    assert max(sizes) <= 4
+    assert len(sizes) > 5  # some were full of bytes before they were full of callbacks
