@@ -135,7 +135,7 @@ OUTCOMES = in_file(
         "an answer does not take back what a report said",
         "SET status = GREATEST(m.status, 20), whatsapp_message_id = closed.provider_id",
         "SET status = 20, whatsapp_message_id = closed.provider_id",
-        (STATUSES,),
+        (FENCES, STATUSES),
     ),
     (
         "halt-waits",

@@ -287,3 +287,14 @@ def test_an_answer_without_a_quote_is_not_to_a_message_that_was_refused(refused,
     read_inbox()
     assert list(Message.objects.values_list("message_type", "status")) == [("message_1", Status.PENDING)]
     assert not any(invariants.check().values())
+
+
+def test_an_answer_recorded_after_news_takes_nothing_back(launched, sender):
+    """Validates: 6.5"""
+    launched(people=1)
+    lease = uuid.uuid4()
+    (item,) = outbox.mark(outbox.begin(sender.pk, lease, outbox.claim(sender.pk, lease, 1, {})))
+    report(sender, "delivered", gs_id="gs-1", other="wa-1", destination=item.message.destination)
+    read_inbox()
+    outcomes.record(sender.pk, [accepted(item, "gs-1")])
+    assert Message.objects.get().status == Status.DELIVERED
