@@ -35,13 +35,15 @@ log = logging.getLogger("campaigns.sending")
 CLAIM = 200  # messages a claim takes at most
 CLAIM_SECONDS = 4.0  # and no more than can leave in this time: Message 2 goes first at each claim
 RECORD = 200  # answers recorded in one transaction at most
-RECORD_SOON = 16  # this many do not wait,
+RECORD_SOON = 32  # this many do not wait,
 RECORD_WAIT = 0.05  # fewer wait so many seconds for company while more are on their way
 LONG_WAIT = 0.02  # seconds without a slot in which the next claim is made
 # Calls on their way to their first byte. A slot lasts 40 ms at the fastest: where too many threads want the processor
 # at once, the last ones miss theirs, and a slot that is missed is given up. So: half as many after a miss.
 CROWD = 16
 CROWD_LEAST = 2
+CROWD_MOST = 32  # where commits are slow, batches must be larger: as many as can be called meanwhile,
+CALL = 0.001  # at about so many seconds of processor each
 CROWD_WAIT = 0.002  # seconds
 MOST_SLOWED = 3
 AT_ONCE = 0.5  # seconds
@@ -253,7 +255,8 @@ class Drain:
             self.waiting_since = 0.0  # it may stop the sender, or bring a message back: no waiting
         self.unrecorded.append(answer)
         missed = answer.response.error_code in outcomes.FREE
-        self.crowd = max(CROWD_LEAST, self.crowd / 2) if missed else min(CROWD, self.crowd + 0.05)
+        most = min(CROWD_MOST, max(CROWD, self.lead.seconds / CALL))
+        self.crowd = max(CROWD_LEAST, self.crowd / 2) if missed else min(most, self.crowd + 0.1)
         if why := self.health.note(answer.response):
             if why != "trouble":
                 breaker.slow(self.sender.pk)
@@ -266,7 +269,8 @@ class Drain:
                 self._arrived(self.answers.get_nowait())
             except Empty:
                 break
-        if self.in_flight and len(self.unrecorded) < RECORD_SOON and monotonic() - self.waiting_since < RECORD_WAIT:
+        waited, patience = monotonic() - self.waiting_since, max(RECORD_WAIT, 2 * self.lead.seconds)
+        if self.in_flight and len(self.unrecorded) < RECORD_SOON and waited < patience:
             return
         while self.unrecorded:
             batch = self.unrecorded[:RECORD]
