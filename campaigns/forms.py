@@ -224,6 +224,8 @@ class CampaignForm(HoursForm, forms.ModelForm):
         data["params"] = data.get("params", [])[: template.params_count if template else 0]
         if template is None or template.header_type not in MEDIA:
             data["header_media"] = ""
+        if template is not None and template.obstacle:
+            self.add_error("template", template.obstacle)
         if data.get("trigger") != Campaign.Trigger.ANY and not data.get("trigger_words", "").strip():
             self.add_error("trigger_words", _("Write at least one button or word, or choose any answer."))
         self.instance.hours = self.clean_hours(data)

@@ -138,6 +138,14 @@ def test_nobody_writes_to_another_persons_category(page, typed, user):
     assert "categories" in answer.context["adminform"].form.errors
 
 
+def test_a_template_that_a_campaign_cannot_fill_in_is_refused_where_it_is_chosen(page, typed, template):
+    template.header_type = "CAROUSEL"
+    template.save()
+    answer = page.post(ADD, typed)
+    assert "CAROUSEL" in str(answer.context["adminform"].form.errors["template"])
+    assert not Campaign.objects.exists()
+
+
 def test_the_template_decides_the_sender_and_how_many_variables_there_are(page, typed, template):
     page.post(
         ADD, typed | {"params-1-field": "last_name", "params-1-text": "", "header_media": "https://exemple.fr/x.jpg"}
