@@ -75,6 +75,12 @@ def programs() -> Path | None:
     return next((folder for folder in folders if _major(folder / "pg_dump") == major), None)
 
 
+def is_superuser() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        return bool(cursor.fetchone()[0])
+
+
 def _major(program: Path) -> int:
     if not program.exists() or not program.with_name("pg_restore").exists():
         return 0
