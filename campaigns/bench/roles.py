@@ -468,12 +468,12 @@ def fill_answerable(people: int, api_url: str) -> dict[str, Any]:
 
     made = fill_accepted(people)
     Campaign.objects.filter(pk=made["campaign"]).update(message_2="Merci {{1}} !")
-    Sender.objects.update(api_url=api_url, breaker="closed")
-    _execute("DELETE FROM contacts_contact")
+    Sender.objects.update(api_url=api_url, rate_limit=1_200, rate_window=60)  # 20 a second: free
     from contacts.models import Contact
 
     numbers = _execute("SELECT DISTINCT destination FROM campaigns_message")
-    Contact.objects.bulk_create(Contact(number=f"+{number}", first_name="Awa") for (number,) in numbers)
+    people_ = (Contact(number=f"+{number}", first_name="Awa") for (number,) in numbers)
+    Contact.objects.bulk_create(people_, ignore_conflicts=True)
     _execute(
         """UPDATE campaigns_message m SET contact_id = c.id, status = 40
              FROM contacts_contact c WHERE c.number = '+' || m.destination"""
