@@ -25,7 +25,7 @@ def wait(request: HttpRequest, email: str, pair: bool = True) -> float:
     `pair` is False where another guard counts the failures of one name from one address.
     """
     name, where = email.strip().lower(), address(request)
-    limits = [(FROM_ADDRESS, (where,))]
+    limits: list[tuple[Limit, tuple[str, ...]]] = [(FROM_ADDRESS, (where,))]
     if pair:
         limits.append((OF_PAIR, (name, where)))
     if not gates.remembers(KNOWN, name, where):

@@ -12,7 +12,7 @@ from hooks.words import refusal
 from whatsapp_campaigns.api.errors import Unfit
 from whatsapp_campaigns.api.fields import Strict, StrictModel, Text, Whole
 
-STATES = ("active", "failing", "off", "disabled")
+STATE_CHOICES = [(word, word) for word in ("active", "failing", "off", "disabled")]
 
 
 class EndpointSerializer(StrictModel):
@@ -20,7 +20,7 @@ class EndpointSerializer(StrictModel):
     events = serializers.ListField(
         child=serializers.ChoiceField(choices=CHOSEN), min_length=1, max_length=len(CHOSEN), help_text="what is told"
     )
-    state = serializers.ChoiceField(choices=STATES, read_only=True)
+    state = serializers.ChoiceField(choices=STATE_CHOICES, read_only=True)
     disabled_reason = serializers.ChoiceField(choices=[("", ""), *Endpoint.Disabled.choices], read_only=True)
 
     class Meta:
