@@ -5,6 +5,7 @@ counts exactly once. One that fails alone is set aside with its error and holds 
 from __future__ import annotations
 
 import logging
+import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -92,6 +93,21 @@ _AGAIN = f"""
 
 _STILL_NEW = "SELECT 1 FROM gupshup_arrival WHERE callback_id = %(id)s FOR UPDATE SKIP LOCKED"
 _STILL_DUE = "SELECT 1 FROM gupshup_callback WHERE id = %(id)s AND due_at <= clock_timestamp() FOR UPDATE SKIP LOCKED"
+
+
+_places = threading.Semaphore(2)  # readers in one process: a flood of callbacks must leave threads to those who send
+_again = threading.Event()
+
+
+def nudged() -> None:
+    """Read the inbox, unless enough threads of this process do: then one of them looks once more."""
+    _again.set()
+    while _again.is_set() and _places.acquire(blocking=False):
+        try:
+            _again.clear()
+            run()
+        finally:
+            _places.release()
 
 
 def run(seconds: float = 20) -> int:

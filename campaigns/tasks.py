@@ -41,7 +41,7 @@ def drain_sender_task(sender_id: int) -> None:
 
 @shared_task(name="campaigns.ingest_task")
 def ingest_task() -> None:
-    ingest.run()
+    ingest.nudged()
 
 
 @shared_task(name="campaigns.sweep_task")

@@ -6,6 +6,7 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
+from threading import Event, Semaphore
 
 import pytest
 from django.core.management import call_command
@@ -224,3 +225,31 @@ def test_a_batch_holds_no_more_bytes_than_it_may_and_nothing_is_left(sender, mon
     assert not Callback.objects.unread().exists()
     assert max(sizes) <= 4
     assert len(sizes) > 5  # some were full of bytes before they were full of callbacks
+
+
+def test_a_flood_of_nudges_leaves_threads_to_others_and_none_is_lost(monkeypatch):
+    """Validates: 4.6. With all threads of a worker reading, nobody would send."""
+    inside, most, runs = Semaphore(0), [], []
+    go = Event()
+
+    def slow() -> int:
+        runs.append(1)
+        most.append(2 - ingest._places._value)
+        inside.release()
+        go.wait(20)
+        return 0
+
+    monkeypatch.setattr(ingest, "run", slow)
+    with ThreadPoolExecutor(8) as pool:
+        first = [pool.submit(ingest.nudged) for _ in range(2)]
+        for _ in first:
+            assert inside.acquire(timeout=20)
+        others = [pool.submit(ingest.nudged) for _ in range(6)]
+        for one in others:
+            one.result(20)  # at once: the two who read look again
+        assert len(runs) == 2
+        go.set()
+        for one in first:
+            one.result(20)
+    assert len(runs) >= 3
+    assert max(most) == 2
