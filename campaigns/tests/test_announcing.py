@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 
 import pytest
 from django.db import connection
@@ -46,7 +47,9 @@ def hear(sender, text: str, phone: str = "33639000000", message_id: str = "in-1"
             "sender": {"phone": phone, "name": "Awa", "country_code": "33", "dial_code": phone[2:]},
         },
     }
-    Callback.objects.create(sender=sender, raw=json.dumps(said).encode(), content_type="application/json")
+    raw = json.dumps(said).encode()
+    Callback.objects.create(sender=sender, raw=raw, digest=sha256(raw).digest(), content_type="application/json")
+    Callback.objects.all().replay()
     ingest.run()
 
 
