@@ -27,6 +27,7 @@ from campaigns.chaos.points import Trap
 from campaigns.chaos.progress import Calls, Progress
 from campaigns.chaos.world import PATIENCE, Provider, World, listen, webhook_at
 
+WAKING = 1.0  # seconds in which one who was frozen may take up his work
 STILL_SECONDS = 60.0  # with the faults off something must move within this time, until all is quiet
 LONGEST = 900.0  # and be quiet within this time, however slow the machine
 RESTART_PAUSE = 0.05  # seconds before a dead process is started again
@@ -66,6 +67,7 @@ class Run:
     others: dict[str, Child] = field(default_factory=dict)
     started: Counter[str] = field(default_factory=Counter)
     _frozen: list[Frozen] = field(default_factory=list)
+    _last_thaw: float = 0.0
     _due: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     _looked: float = 0.0
     _ending: bool = False
@@ -227,6 +229,7 @@ class Run:
             frozen.child.signal(signal.SIGCONT)
             self.freezes.append((frozen.child.pid, frozen.since, time()))
             self._frozen.remove(frozen)
+            self._last_thaw = now
 
     def _strike(self, action: Action) -> None:
         if ATTACKS[action.what](self, action):
@@ -281,6 +284,9 @@ class Run:
             moving = {name: n for name, n in found.items() if n and name != "held"}
             if queue["pending_callbacks"]:
                 moving["provider"] = queue["pending_callbacks"]
+            # A trap may stop somebody after the faults are over: what he holds looks settled until he wakes.
+            if self._frozen or monotonic() < self._last_thaw + WAKING:
+                moving["asleep"] = len(self._frozen) or 1
             held = found["held"] if moving.get("pending", 0) == found["held"] else 0
             if held:
                 moving = {name: n for name, n in moving.items() if name not in ("pending", "campaigns")}
