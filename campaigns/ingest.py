@@ -39,6 +39,7 @@ log = logging.getLogger("campaigns.ingest")
 
 BATCH = 1000
 BYTES = 2 * 1024 * 1024
+SMALL = 4096
 TRIES = 3
 # How long a report about a message that we do not know is kept warm (its pair of ids may still pass), and an answer
 # that may be to a call without outcome.
@@ -55,6 +56,7 @@ class Due(NamedTuple):
     received: float  # Unix time
     tries: int
     is_new: bool  # nobody has read it before
+    size: int | None  # bytes of the body
 
     @property
     def callback(self) -> Callback:
@@ -71,25 +73,17 @@ class Due(NamedTuple):
 
 Read = list[tuple[Due, list[Event | Told]]]
 
-# Of the rows that a statement locks, as many bodies are fetched as fit into BYTES (and the one that no longer does): a
-# thousand of the largest would be gigabytes. Who is left out is in the next batch.
-_FETCH = """
-    SELECT id, sender_id, raw, content_type, received, tries, is_new
-      FROM (SELECT *, sum(octet_length(raw)) OVER (ORDER BY place, id) - octet_length(raw) AS before FROM mine) AS t
-     WHERE COALESCE(before, 0) < %(bytes)s ORDER BY place, id"""
-_COLUMNS = "c.id, c.sender_id, c.raw, c.content_type, extract(epoch FROM c.received_at)::float8 AS received, c.tries"
+# Small bodies come with their rows, larger ones after them and only as many as fit into BYTES: a thousand of the
+# largest would be gigabytes.
+_COLUMNS = """c.id, c.sender_id, CASE WHEN octet_length(c.raw) <= %(small)s THEN c.raw END, c.content_type,
+           extract(epoch FROM c.received_at)::float8, c.tries"""
 _NEW = f"""
-    WITH mine AS MATERIALIZED (
-        SELECT {_COLUMNS}, true AS is_new, 0 AS place
-          FROM gupshup_arrival a JOIN gupshup_callback c ON c.id = a.callback_id
-         WHERE a.callback_id > %(after)s ORDER BY a.callback_id LIMIT %(batch)s FOR UPDATE OF a SKIP LOCKED)
-    {_FETCH}"""
+    SELECT {_COLUMNS}, true, octet_length(c.raw) FROM gupshup_arrival a JOIN gupshup_callback c ON c.id = a.callback_id
+     WHERE a.callback_id > %(after)s ORDER BY a.callback_id LIMIT %(batch)s FOR UPDATE OF a SKIP LOCKED"""
 _AGAIN = f"""
-    WITH mine AS MATERIALIZED (
-        SELECT {_COLUMNS}, false AS is_new, extract(epoch FROM c.due_at)::float8 AS place
-          FROM gupshup_callback c
-         WHERE c.due_at <= clock_timestamp() ORDER BY c.due_at, c.id LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
-    {_FETCH}"""
+    SELECT {_COLUMNS}, false, octet_length(c.raw) FROM gupshup_callback c
+     WHERE c.due_at <= clock_timestamp() ORDER BY c.due_at, c.id LIMIT %(batch)s FOR UPDATE SKIP LOCKED"""
+
 
 _STILL_NEW = "SELECT 1 FROM gupshup_arrival WHERE callback_id = %(id)s FOR UPDATE SKIP LOCKED"
 _STILL_DUE = "SELECT 1 FROM gupshup_callback WHERE id = %(id)s AND due_at <= clock_timestamp() FOR UPDATE SKIP LOCKED"
@@ -201,12 +195,24 @@ def _apply_and_mark(read: Read) -> None:
 
 
 def _claimed(statement: str, most: int, after: int = 0) -> list[Due]:
-    return list(map(Due._make, sql.rows(statement, {"batch": most, "bytes": BYTES, "after": after})))
+    """The next callbacks with their bodies; who no longer fits is left for the next batch."""
+    callbacks: list[Due] = []
+    size = 0
+    for row in sql.rows(statement, {"batch": most, "small": SMALL, "after": after}):
+        due = Due._make(row)
+        if due.size is not None and due.size > SMALL:
+            if size >= BYTES:
+                break
+            body = sql.row("SELECT raw FROM gupshup_callback WHERE id = %(id)s", {"id": due.pk})
+            due = due._replace(raw=body[0] if body else None)
+        size += due.size or 0
+        callbacks.append(due)
+    return callbacks
 
 
 def _is_full(callbacks: Sequence[Due]) -> bool:
     """Whether the batch ended because it was full: there may be more."""
-    return len(callbacks) == BATCH or sum(len(due.raw or b"") for due in callbacks) >= BYTES
+    return len(callbacks) == BATCH or sum(due.size or 0 for due in callbacks) >= BYTES
 
 
 def _events(due: Due, now: float) -> list[Event | Told]:

@@ -212,9 +212,10 @@ def test_the_list_of_callbacks_can_be_narrowed_to_those_not_understood(admin_cli
 @pytest.mark.parametrize("again", [False, True])
 def test_a_batch_holds_no_more_bytes_than_it_may_and_nothing_is_left(sender, monkeypatch, again):
     monkeypatch.setattr(ingest, "BYTES", 1_000)
+    monkeypatch.setattr(ingest, "SMALL", 100)
     monkeypatch.setattr(ingest, "BATCH", 4)
     for n in range(20):
-        post(sender, b"%d" % n * (400 if n % 5 == 0 else 10))
+        post(sender, b"%02d" % n * (600 if n % 3 == 0 else 10))
     if again:
         read_inbox()
         Callback.objects.replay()
