@@ -323,7 +323,7 @@ LAUNCHES = (
             "rivals who launch wait for each other",
             'Campaign.objects.select_for_update(of=("self",)).select_related("template", "sender").get(pk=campaign.pk)',
             'Campaign.objects.select_related("template", "sender").get(pk=campaign.pk)',
-            (LAUNCHING,),
+            (FENCES, LAUNCHING),
         ),
         (
             "rows-before-calls",

@@ -11,7 +11,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from campaigns import ingest, invariants, launching, outbox, outcomes, pacing, reconciling, sending
-from campaigns.models import Attempt, Message
+from campaigns.models import Attempt, Campaign, Message
 from campaigns.status import Status
 from campaigns.tests.provider import read_inbox, report, says
 from gupshup.api.responses import GupshupResponse, Outcome
@@ -298,3 +298,23 @@ def test_an_answer_recorded_after_news_takes_nothing_back(launched, sender):
     read_inbox()
     outcomes.record(sender.pk, [accepted(item, "gs-1")])
     assert Message.objects.get().status == Status.DELIVERED
+
+
+def test_nobody_changes_a_draft_between_the_look_of_its_launch_and_its_start(make_campaign, monkeypatch):
+    """What was looked at is what starts: an edit waits for the end of the launch."""
+    campaign = make_campaign(people=1)
+    found = []
+
+    def edit():
+        with transaction.atomic():
+            return Campaign.objects.select_for_update(nowait=True).get(pk=campaign.pk)
+
+    def look(seen):
+        with pytest.raises(OperationalError):
+            elsewhere(edit)
+        found.append(seen.pk)
+        return []
+
+    monkeypatch.setattr(launching, "problems", look)
+    assert launching.launch(campaign)
+    assert found == [campaign.pk]
