@@ -17,6 +17,7 @@ from whatsapp_campaigns.local.processes import spawn_tied, tail
 
 SECONDS = "40"  # after which no further run begins
 WITHOUT_GIT = 20_261_123
+SIXTY = 33_001  # the same plans each time: a failure speaks of the change. bin/chaos plays others
 
 
 def seed() -> int:
@@ -48,5 +49,5 @@ def test_nobody_is_missed_and_nobody_gets_two_while_processes_die(tmp_path):
 @pytest.mark.slow
 def test_sixty_runs_are_clean_and_everything_enabled_was_seen(tmp_path):
     """Validates: 5.6, 6.1, 6.2, 6.5, 7.4"""
-    said = play(tmp_path, "--runs", "60", "--seed", str(seed() + 1_000_000))
+    said = play(tmp_path, "--runs", "60", "--seed", str(SIXTY))
     assert "60 runs, 0 failed" in said
